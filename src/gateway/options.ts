@@ -1,0 +1,255 @@
+import { z } from 'zod'
+import { type Duration, parseDuration, parseSize, type Size } from '../core/units.ts'
+
+/**
+ * The gateway's options: one schema that gives the types, the checks, the defaults, the JSON Schema for
+ * editors and the reference page. Parsing turns durations into milliseconds and sizes into bytes; nothing
+ * below checks again.
+ */
+
+const duration = (fallback: Duration, about: string) =>
+  z
+    .string()
+    .transform((text, context) => {
+      const value = parseDuration(text)
+      if (value !== undefined && value > 0 && value <= 2 ** 31 - 1) return value
+      context.addIssue({
+        code: 'custom',
+        message: `expected a duration with its unit, such as '250ms', '5s' or '2m', at most '24d'`,
+      })
+      return z.NEVER
+    })
+    .prefault(fallback)
+    .meta({ description: about, default: fallback, examples: [fallback] })
+
+const size = (fallback: Size, least: number, most: number, about: string) =>
+  z
+    .string()
+    .transform((text, context) => {
+      const value = parseSize(text)
+      if (value !== undefined && value >= least && value <= most) return value
+      context.addIssue({
+        code: 'custom',
+        message: `expected a size with its unit, such as '64KiB', from ${least} B to ${most} B`,
+      })
+      return z.NEVER
+    })
+    .prefault(fallback)
+    .meta({ description: about, default: fallback, examples: [fallback] })
+
+const port = z.int().min(1).max(65535)
+const name = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, "expected 1 to 64 letters, digits, '_', '.' or '-'")
+
+const listener = z.union([
+  z.strictObject({
+    port: z.int().min(0).max(65535).meta({ description: 'TCP port; 0 picks a free one.' }),
+    host: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({ description: 'IP address to bind. Without it: every address, IPv6 and IPv4.' }),
+  }),
+  z.strictObject({
+    path: z
+      .string()
+      .min(1)
+      .meta({ description: 'Path of a Unix socket. A leftover file nobody listens on is replaced.' }),
+  }),
+])
+
+const backend = z.union([
+  z.string().meta({ description: '`host:port`, `[ipv6]:port` or `unix:/path`.' }),
+  z.strictObject({
+    address: z.string().meta({ description: '`host:port`, `[ipv6]:port` or `unix:/path`.' }),
+    weight: z
+      .int()
+      .min(0)
+      .max(256)
+      .default(1)
+      .meta({ description: 'Share of new connections relative to the other backends; 0 gets none.' }),
+  }),
+])
+
+/** Where a backend is: parsed from `host:port`, `[ipv6]:port` or `unix:/path`. */
+export type BackendAddress =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string }
+
+/** Undefined when the text is none of `host:port`, `[ipv6]:port`, `unix:/path`. */
+export function parseBackendAddress(text: string): BackendAddress | undefined {
+  if (text.startsWith('unix:')) return text.length > 5 ? { kind: 'unix', path: text.slice(5) } : undefined
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9_.-]{1,253})):(\d{1,5})$/.exec(text)
+  if (match === null) return undefined
+  const parsed = port.safeParse(Number(match[3]))
+  return parsed.success
+    ? { kind: 'tcp', host: (match[1] ?? match[2]) as string, port: parsed.data }
+    : undefined
+}
+
+const parsedBackend = backend.transform((value, context) => {
+  const { address, weight } = typeof value === 'string' ? { address: value, weight: 1 } : value
+  const target = parseBackendAddress(address)
+  if (target !== undefined) return { address, target, weight }
+  context.addIssue({
+    code: 'custom',
+    path: typeof value === 'string' ? [] : ['address'],
+    message: 'expected host:port, [ipv6]:port or unix:/path',
+    input: address,
+  })
+  return z.NEVER
+})
+
+const pool = z.strictObject({
+  policy: z
+    .enum(['round-robin'])
+    .default('round-robin')
+    .meta({ description: 'Which backend is preferred. `round-robin`: smooth weighted round robin.' }),
+  backends: z
+    .array(parsedBackend)
+    .min(1, 'expected at least one backend')
+    .max(10_000)
+    .meta({ description: 'The servers of this pool.' }),
+})
+
+const pathRule = z.string().regex(/^\/[^?#]*$/, "expected a path that starts with '/'")
+
+const match = z.strictObject({
+  host: z
+    .string()
+    .regex(
+      /^(\*\.)?[A-Za-z0-9_.-]+$|^\[[0-9A-Fa-f:.]+\]$/,
+      "expected a host name without port, such as 'example.com' or '*.example.com'",
+    )
+    .optional()
+    .meta({ description: 'Host name without port. `*.example.com` takes every name below `example.com`.' }),
+  path: z
+    .union([pathRule, z.strictObject({ exact: pathRule }), z.strictObject({ prefix: pathRule })])
+    .optional()
+    .meta({
+      description:
+        'A string or `{ prefix }` takes the path and everything below it (`/chat` takes `/chat` and `/chat/a`, not `/chatter`); `{ exact }` takes just this path.',
+    }),
+  headers: z
+    .record(z.string().regex(/^[A-Za-z0-9-_]+$/, 'expected a header name'), z.string())
+    .optional()
+    .meta({ description: 'Header names and the exact value each must have; `*` takes any value.' }),
+})
+
+const route = z.strictObject({
+  match: match.optional().meta({ description: 'What a request must match. Without it: everything.' }),
+  pool: z.string().meta({ description: 'Name of the pool that serves this route.' }),
+})
+
+const timeouts = z
+  .strictObject({
+    connect: duration('3s', 'For a backend to accept the TCP connection; then another backend is tried.'),
+    connectTotal: duration('5s', 'For all attempts of one request to reach a backend together.'),
+    requestHead: duration('10s', 'For a client to send the whole request head; then 408.'),
+    requestBodyIdle: duration('30s', 'Without a byte from a client that is sending a body; then 408.'),
+    response: duration('60s', "For a backend's response head to an HTTP request; then 504."),
+    responseBodyIdle: duration('5m', 'Without a byte from a backend within a response body; then it is cut.'),
+    upgrade: duration('10s', "For a backend's answer to a WebSocket upgrade; then 504."),
+    clientIdle: duration('60s', 'A client connection may stay open between requests.'),
+    backendIdle: duration('30s', 'A backend connection is kept for reuse between requests.'),
+    halfClosed: duration('10s', 'A tunnel may live on after one side has finished; then it is cut.'),
+    shutdown: duration('10s', 'Live requests and tunnels get after SIGTERM or `close()`; then they are cut.'),
+  })
+  .prefault({})
+  .meta({ description: 'Deadlines, one for every phase.' })
+
+const limits = z
+  .strictObject({
+    head: size('16KiB', 1024, 1024 ** 2, 'Largest request or response head; then 431 or 502.'),
+    fields: z
+      .int()
+      .min(10)
+      .max(1000)
+      .default(100)
+      .meta({ description: 'Most header fields in one head, and in one trailer; then 431 or 502.' }),
+    idleBackendConnections: z
+      .int()
+      .min(0)
+      .max(10_000)
+      .default(128)
+      .meta({ description: 'Most idle HTTP connections kept for each backend; 0 turns reuse off.' }),
+  })
+  .prefault({})
+  .meta({ description: 'Bounds on what peers may send and what is kept.' })
+
+const log = z
+  .strictObject({
+    level: z
+      .enum(['debug', 'info', 'warn', 'error', 'silent'])
+      .default('info')
+      .meta({ description: 'Least level that is written. Access lines are `info`.' }),
+    format: z
+      .enum(['auto', 'json', 'pretty'])
+      .default('auto')
+      .meta({ description: '`auto`: pretty on a terminal, JSON elsewhere.' }),
+    access: z
+      .boolean()
+      .default(true)
+      .meta({ description: 'Whether each request and each tunnel gets a line.' }),
+  })
+  .prefault({})
+  .meta({ description: 'Structured log on standard output.' })
+
+export const gatewayOptions = z
+  .strictObject({
+    listen: z
+      .array(listener)
+      .min(1, 'expected at least one listener')
+      .meta({ description: 'Where the gateway accepts connections.' }),
+    pools: z
+      .record(name, pool)
+      .refine((pools) => Object.keys(pools).length > 0, 'expected at least one pool')
+      .meta({ description: 'The pools of backends, by name.' }),
+    routes: z
+      .array(route)
+      .min(1, 'expected at least one route')
+      .meta({ description: 'Tried in this order; the first that matches serves the request.' }),
+    trustedProxies: z
+      .array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]))
+      .default([])
+      .meta({
+        description:
+          'Addresses or CIDR blocks of proxies in front of this one. Only their `X-Forwarded-*`, `Forwarded` and `X-Request-Id` are believed and continued; from everybody else they are replaced.',
+      }),
+    timeouts,
+    limits,
+    log,
+  })
+  .superRefine((options, context) => {
+    for (const [index, { pool }] of options.routes.entries()) {
+      if (Object.hasOwn(options.pools, pool)) continue
+      const known = Object.keys(options.pools).join(', ')
+      context.addIssue({
+        code: 'custom',
+        path: ['routes', index, 'pool'],
+        message: `expected the name of a pool (${known})`,
+        input: pool,
+      })
+    }
+    for (const [poolName, { backends }] of Object.entries(options.pools)) {
+      const seen = new Set<string>()
+      for (const [index, { address }] of backends.entries()) {
+        if (seen.has(address)) {
+          context.addIssue({
+            code: 'custom',
+            path: ['pools', poolName, 'backends', index],
+            message: 'expected each backend once in a pool; give it a weight instead',
+            input: address,
+          })
+        }
+        seen.add(address)
+      }
+    }
+  })
+
+/** What a user writes, in YAML, in `fairlead.config.ts` or for `createGateway`. */
+export type GatewayOptions = z.input<typeof gatewayOptions>
+/** The same, checked, with every default filled in, milliseconds and bytes. */
+export type GatewayConfig = z.output<typeof gatewayOptions>
+export type PoolConfig = GatewayConfig['pools'][string]
+export type RouteConfig = GatewayConfig['routes'][number]
+export type ListenerConfig = GatewayConfig['listen'][number]

@@ -1,0 +1,17 @@
+/** A WebSocket close code that Fairlead itself sends. */
+export interface CloseCode {
+  readonly code: number
+  readonly reason: string
+  /** Whether the client should connect again. 4000-4499 always say yes, 4500-4999 always say no. */
+  readonly reconnect: boolean
+}
+
+/** Every close code of our own (RFC 6455 §7.4, IANA registry for 1012 and 1013). */
+export const closeCodes = {
+  goingAway: { code: 1001, reason: 'gateway stopping', reconnect: true },
+  policy: { code: 1008, reason: 'policy violation', reconnect: false },
+  tooBig: { code: 1009, reason: 'message too big', reconnect: false },
+  internal: { code: 1011, reason: 'internal error', reconnect: true },
+  restart: { code: 1012, reason: 'service restart', reconnect: true },
+  tryLater: { code: 1013, reason: 'try again later', reconnect: true },
+} as const satisfies Record<string, CloseCode>
