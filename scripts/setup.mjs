@@ -78,7 +78,9 @@ function runNpmCi() {
   return new Promise((done) => {
     const child = spawn('npm', args, { cwd: root, env, stdio: ['ignore', 2, 2] })
     child.once('error', (error) => done(`npm could not be started: ${error.message}`))
-    child.once('exit', (code, signal) => done(code === 0 ? null : `npm ci ended with ${signal ?? `code ${code}`}`))
+    child.once('exit', (code, signal) =>
+      done(code === 0 ? null : `npm ci ended with ${signal ?? `code ${code}`}`),
+    )
   })
 }
 
@@ -120,28 +122,39 @@ function tryLock(file) {
     writeFileSync(file, String(process.pid), { flag: 'wx' })
     return true
   } catch (error) {
-    if (error.code !== 'EEXIST') throw error
+    if (codeOf(error) !== 'EEXIST') throw error
   }
   if (!isHeld(file)) rmSync(file, { force: true })
   return false
 }
 
-/** Whether the process that wrote the lock is alive; the lock of a killed one is nobody's. */
-function isHeld(/** @type {string} */ file) {
+/**
+ * Whether the process that wrote the lock is alive; the lock of a killed one is nobody's.
+ * @param {string} file
+ */
+function isHeld(file) {
   try {
     process.kill(Number(readFileSync(file, 'utf8')), 0)
     return true
   } catch (error) {
     // The moment between creating the file and writing the pid reads as pid 0, which is our own group: held.
-    return error.code === 'EPERM'
+    return codeOf(error) === 'EPERM'
   }
 }
 
-if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === realpathSync(fileURLToPath(import.meta.url))) {
+/** @param {unknown} error */
+function codeOf(error) {
+  return /** @type {NodeJS.ErrnoException} */ (error).code
+}
+
+if (
+  process.argv[1] !== undefined &&
+  realpathSync(process.argv[1]) === realpathSync(fileURLToPath(import.meta.url))
+) {
   try {
     await ensureSetup()
   } catch (error) {
-    console.error(`fairlead: set-up failed. ${error.message}`)
+    console.error(`fairlead: set-up failed. ${error instanceof Error ? error.message : error}`)
     process.exit(1)
   }
 }

@@ -1,0 +1,174 @@
+/**
+ * The three things `npm test` runs. Each reads a machine-readable report instead of the runner's prose, and
+ * takes the exit code as the second witness: a runner that fails without naming a failed test still counts.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { run } from './child.mjs'
+import { bin, root } from './setup.mjs'
+
+/**
+ * @typedef {object} Count
+ * @property {number} passed
+ * @property {number} failed
+ * @property {number} skipped
+ */
+
+const minutes = 60
+
+/** Where tests live; vitest.config.ts names the same folders. */
+const testFolders = ['src', 'test', 'examples']
+
+/**
+ * Lint, types, unused code: one test each.
+ * @returns {Promise<Count>}
+ */
+export async function runChecks() {
+  const count = { passed: 0, failed: 0, skipped: 0 }
+  for (const check of ['lint', 'types', 'unused']) {
+    const started = performance.now()
+    const args = ['run', '--silent', check]
+    const ended = await run('npm', args, { timeoutSeconds: 10 * minutes, capture: true, env: path() })
+    report(ended.ok, `${check} (${since(started)})`, ended)
+    if (ended.ok) count.passed++
+    else count.failed++
+  }
+  return count
+}
+
+/**
+ * Every test file on Node, by Vitest.
+ * @param {string[]} filters parts of file paths; none means all
+ * @param {string} folder where reports go
+ * @returns {Promise<Count>}
+ */
+export async function runOnNode(filters, folder) {
+  const file = join(folder, 'vitest.json')
+  // Not `.bin/vitest`: its first line would take whichever node comes first in PATH.
+  const args = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...filters]
+  args.push('--reporter=default', '--reporter=json', `--outputFile.json=${file}`)
+  const ended = await run(bin('node'), args, { timeoutSeconds: 30 * minutes, env: path() })
+  const count = existsSync(file) ? readVitest(file) : { passed: 0, failed: 0, skipped: 0 }
+  return witness(count, ended, 'vitest')
+}
+
+/**
+ * Every test file on Bun, each in a process of its own, as Vitest does: what one file leaves behind cannot
+ * reach the next, and a crash of the runtime costs one file (`bun test --parallel` loses the whole run then).
+ * @param {string[]} filters
+ * @param {string} folder
+ * @returns {Promise<Count>}
+ */
+export async function runOnBun(filters, folder) {
+  const total = { passed: 0, failed: 0, skipped: 0 }
+  const files = findTests(filters)
+  if (files.length === 0) {
+    console.log(`bun: no test file matches ${filters.join(' ')}`)
+    return { ...total, failed: 1 }
+  }
+  for (const [index, file] of files.entries()) {
+    const count = await runFileOnBun(file, join(folder, `bun-${index}.xml`))
+    total.passed += count.passed
+    total.failed += count.failed
+    total.skipped += count.skipped
+  }
+  return total
+}
+
+/**
+ * @param {string} file
+ * @param {string} reportFile
+ */
+async function runFileOnBun(file, reportFile) {
+  const started = performance.now()
+  const args = [
+    'test',
+    '--timeout=20000',
+    '--reporter=junit',
+    `--reporter-outfile=${reportFile}`,
+    `./${file}`,
+  ]
+  const ended = await run(bin('bun'), args, { timeoutSeconds: 10 * minutes, capture: true, env: path() })
+  const count = existsSync(reportFile) ? readJunit(reportFile) : { passed: 0, failed: 0, skipped: 0 }
+  const silent = count.passed + count.failed + count.skipped === 0 && ended.ok
+  const result = witness(count, silent ? { ...ended, ok: false, how: 'no test in the file' } : ended, file)
+  const skipped = result.skipped > 0 ? `, ${result.skipped} skipped` : ''
+  report(result.failed === 0, `${file} (${result.passed} tests${skipped}, ${since(started)})`, ended)
+  return result
+}
+
+/**
+ * @param {Count} count
+ * @param {import('./child.mjs').Ended} ended
+ * @param {string} name
+ * @returns {Count}
+ */
+function witness(count, ended, name) {
+  if (ended.ok || count.failed > 0) return count
+  console.log(`${name}: failed without a failed test (${ended.how})`)
+  return { ...count, failed: 1 }
+}
+
+/**
+ * @param {string} file
+ * @returns {Count}
+ */
+function readVitest(file) {
+  const count = { passed: 0, failed: 0, skipped: 0 }
+  for (const suite of JSON.parse(readFileSync(file, 'utf8')).testResults) {
+    let failed = 0
+    for (const { status } of suite.assertionResults) {
+      if (status === 'passed') count.passed++
+      else if (status === 'skipped' || status === 'todo' || status === 'disabled') count.skipped++
+      // 'pending' never came to an end: its process died.
+      else failed++
+    }
+    // A file that could not be loaded, or whose hook failed, has no failed test of its own.
+    count.failed += failed === 0 && suite.status === 'failed' ? 1 : failed
+  }
+  return count
+}
+
+/**
+ * @param {string} file
+ * @returns {Count}
+ */
+function readJunit(file) {
+  const head = /<testsuites\b[^>]*>/.exec(readFileSync(file, 'utf8'))?.[0] ?? ''
+  const number = (/** @type {string} */ name) =>
+    Number(new RegExp(`\\b${name}="(\\d+)"`).exec(head)?.[1] ?? 0)
+  const failed = number('failures') + number('errors')
+  const skipped = number('skipped')
+  return { passed: Math.max(0, number('tests') - failed - skipped), failed, skipped }
+}
+
+/** @param {string[]} filters */
+function findTests(filters) {
+  return testFolders
+    .filter((folder) => existsSync(join(root, folder)))
+    .flatMap((folder) => readdirSync(join(root, folder), { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.test.ts'))
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+    .filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)))
+    .sort()
+}
+
+/**
+ * @param {boolean} ok
+ * @param {string} line
+ * @param {import('./child.mjs').Ended} ended
+ */
+function report(ok, line, ended) {
+  console.log(`${ok ? '✓' : '✗'} ${line}`)
+  if (!ok) console.log(`${ended.output.trimEnd()}\n  ended with ${ended.how}`)
+}
+
+/** @param {number} started */
+function since(started) {
+  return `${((performance.now() - started) / 1000).toFixed(1)} s`
+}
+
+/** What runs below must find our Node and Bun, also when this process was started before they existed. */
+function path() {
+  return { PATH: `${join(root, 'node_modules', '.bin')}:${process.env.PATH ?? ''}` }
+}
