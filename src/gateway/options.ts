@@ -7,35 +7,33 @@ import { type Duration, parseDuration, parseSize, type Size } from '../core/unit
  * below checks again.
  */
 
-const duration = (fallback: Duration, about: string) =>
-  z
-    .string()
+const duration = (fallback: Duration, about: string) => {
+  const message = "expected a duration with its unit, such as '250ms', '5s' or '2m', at most '24d'"
+  return z
+    .string(message)
     .transform((text, context) => {
       const value = parseDuration(text)
       if (value !== undefined && value > 0 && value <= 2 ** 31 - 1) return value
-      context.addIssue({
-        code: 'custom',
-        message: `expected a duration with its unit, such as '250ms', '5s' or '2m', at most '24d'`,
-      })
+      context.addIssue({ code: 'custom', message })
       return z.NEVER
     })
     .prefault(fallback)
     .meta({ description: about, default: fallback, examples: [fallback] })
+}
 
-const size = (fallback: Size, least: number, most: number, about: string) =>
-  z
-    .string()
+const size = (fallback: Size, least: number, most: number, about: string) => {
+  const message = `expected a size with its unit, such as '64KiB', from ${least}B to ${most}B`
+  return z
+    .string(message)
     .transform((text, context) => {
       const value = parseSize(text)
       if (value !== undefined && value >= least && value <= most) return value
-      context.addIssue({
-        code: 'custom',
-        message: `expected a size with its unit, such as '64KiB', from ${least} B to ${most} B`,
-      })
+      context.addIssue({ code: 'custom', message })
       return z.NEVER
     })
     .prefault(fallback)
     .meta({ description: about, default: fallback, examples: [fallback] })
+}
 
 const port = z.int().min(1).max(65535)
 const name = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, "expected 1 to 64 letters, digits, '_', '.' or '-'")
@@ -58,9 +56,13 @@ const listener = z.union([
 ])
 
 const backend = z.union([
-  z.string().meta({ description: '`host:port`, `[ipv6]:port` or `unix:/path`.' }),
+  z
+    .string('expected host:port, [ipv6]:port or unix:/path')
+    .meta({ description: '`host:port`, `[ipv6]:port` or `unix:/path`.' }),
   z.strictObject({
-    address: z.string().meta({ description: '`host:port`, `[ipv6]:port` or `unix:/path`.' }),
+    address: z
+      .string('expected host:port, [ipv6]:port or unix:/path')
+      .meta({ description: '`host:port`, `[ipv6]:port` or `unix:/path`.' }),
     weight: z
       .int()
       .min(0)
@@ -137,7 +139,9 @@ const match = z.strictObject({
 
 const route = z.strictObject({
   match: match.optional().meta({ description: 'What a request must match. Without it: everything.' }),
-  pool: z.string().meta({ description: 'Name of the pool that serves this route.' }),
+  pool: z
+    .string('expected the name of a pool')
+    .meta({ description: 'Name of the pool that serves this route.' }),
 })
 
 const timeouts = z
@@ -219,32 +223,43 @@ export const gatewayOptions = z
     limits,
     log,
   })
-  .superRefine((options, context) => {
-    for (const [index, { pool }] of options.routes.entries()) {
-      if (Object.hasOwn(options.pools, pool)) continue
-      const known = Object.keys(options.pools).join(', ')
-      context.addIssue({
-        code: 'custom',
-        path: ['routes', index, 'pool'],
-        message: `expected the name of a pool (${known})`,
-        input: pool,
-      })
-    }
-    for (const [poolName, { backends }] of Object.entries(options.pools)) {
-      const seen = new Set<string>()
-      for (const [index, { address }] of backends.entries()) {
-        if (seen.has(address)) {
-          context.addIssue({
-            code: 'custom',
-            path: ['pools', poolName, 'backends', index],
-            message: 'expected each backend once in a pool; give it a weight instead',
-            input: address,
-          })
-        }
-        seen.add(address)
-      }
-    }
+  // Runs also when single fields are wrong, so that all mistakes of a file are told at once.
+  .superRefine(checkReferences, {
+    when: ({ value }) => isMap(value) && isMap(value.pools) && Array.isArray(value.routes),
   })
+
+interface References {
+  readonly pools: Readonly<Record<string, { readonly backends?: readonly unknown[] } | undefined>>
+  readonly routes: readonly ({ readonly pool?: unknown } | undefined)[]
+}
+
+/** Every route names a pool that exists, and no pool has a backend twice. Wrong entries may be among them. */
+function checkReferences({ pools, routes }: References, context: z.core.$RefinementCtx): void {
+  const known = Object.keys(pools).join(', ')
+  for (const [index, route] of routes.entries()) {
+    const pool = isMap(route) ? route.pool : undefined
+    if (typeof pool !== 'string' || Object.hasOwn(pools, pool)) continue
+    const message = `expected the name of a pool (${known})`
+    context.addIssue({ code: 'custom', path: ['routes', index, 'pool'], message, input: pool })
+  }
+  for (const [name, pool] of Object.entries(pools)) {
+    const seen = new Set<string>()
+    for (const [index, backend] of (Array.isArray(pool?.backends) ? pool.backends : []).entries()) {
+      const address = isMap(backend) ? backend.address : backend
+      if (typeof address !== 'string') continue
+      if (seen.has(address)) {
+        const message = 'expected each backend once in a pool; give it a weight instead'
+        const path = ['pools', name, 'backends', index]
+        context.addIssue({ code: 'custom', path, message, input: address })
+      }
+      seen.add(address)
+    }
+  }
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
 
 /** What a user writes, in YAML, in `fairlead.config.ts` or for `createGateway`. */
 export type GatewayOptions = z.input<typeof gatewayOptions>
