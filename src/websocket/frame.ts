@@ -1,0 +1,30 @@
+const closeOpcode = 0x8
+const fin = 0x80
+const maskBit = 0x80
+// RFC 6455 §5.5: a control frame carries at most 125 bytes, and the code takes two of them.
+const longestReason = 123
+
+/**
+ * A whole Close frame (RFC 6455 §5.5.1). A reason beyond 123 bytes of UTF-8 is cut between two characters.
+ * @param maskKey four random bytes, needed towards a server and forbidden towards a client (RFC 6455 §5.1)
+ */
+export function encodeCloseFrame(code: number, reason: string, maskKey?: Uint8Array): Uint8Array {
+  const header = maskKey === undefined ? 2 : 6
+  const buffer = new Uint8Array(header + 2 + longestReason)
+  const { written } = new TextEncoder().encodeInto(reason, buffer.subarray(header + 2))
+  const frame = buffer.subarray(0, header + 2 + written)
+  frame[0] = fin | closeOpcode
+  frame[1] = 2 + written
+  frame[header] = code >> 8
+  frame[header + 1] = code & 0xff
+  if (maskKey !== undefined) mask(frame, maskKey)
+  return frame
+}
+
+function mask(frame: Uint8Array, key: Uint8Array): void {
+  frame[1] = (frame[1] as number) | maskBit
+  frame.set(key, 2)
+  for (let at = 6; at < frame.length; at++) {
+    frame[at] = (frame[at] as number) ^ (key[(at - 6) & 3] as number)
+  }
+}
