@@ -1,7 +1,6 @@
 import type { Socket as BunSocketHandle } from 'bun'
 import type { Socket, SocketError, SocketHandler } from './socket.ts'
 import { brokenPipe, connectTimedOut, cutOff, socketError } from './socket-error.ts'
-import { surface } from './surface.ts'
 
 /** What Bun hands to its callbacks. */
 export type Handle = BunSocketHandle<BunSocket>
@@ -95,7 +94,7 @@ export class BunSocket implements Socket {
   pause(): void {
     if ((this.state & paused) !== 0) return
     this.state |= paused
-    if ((this.state & closed) === 0) this.handle?.pause()
+    if ((this.state & (closed | lost)) === 0) this.handle?.pause()
   }
 
   resume(): void {
@@ -106,8 +105,9 @@ export class BunSocket implements Socket {
 
   // What follows is called by this adapter's own callbacks only; the port's `Socket` does not show it.
 
-  /** Starts the clock of a connect. */
+  /** Starts the clock of a connect, unless that has failed already. */
   limitConnect(milliseconds: number): void {
+    if ((this.state & closed) !== 0) return
     this.timer = setTimeout(expire, milliseconds, this)
   }
 
@@ -138,7 +138,8 @@ export class BunSocket implements Socket {
   }
 
   peerEnded(): void {
-    if ((this.state & (closed | finSeen)) !== 0) return
+    // After a write that found a reset, reading says "end" as well: that is no FIN, and what came is cut off.
+    if ((this.state & (closed | finSeen | lost)) !== 0) return
     this.state |= finSeen
     this.handler.onEnd(this)
     if ((this.state & (finSent | closed)) === finSent) this.handle?.end()
@@ -175,10 +176,15 @@ export class BunSocket implements Socket {
     this.timer = null
   }
 
+  /**
+   * A write answered -1. Bun still delivers what had arrived before, and then closes without naming an error.
+   * Both wait for reading, so a paused socket has to read on or its owner would never be told.
+   */
   private lose(): void {
     this.state |= lost
     this.queue = null
     this.queuedBytes = 0
+    if ((this.state & paused) !== 0) this.handle?.resume()
   }
 
   private sendFin(): void {
@@ -235,10 +241,4 @@ function mergeEnd(queue: readonly Uint8Array[], start: number): number {
 
 function merge(queue: readonly Uint8Array[], start: number, end: number): Uint8Array {
   return Buffer.concat(queue.slice(start, end))
-}
-
-/** Runs one callback of the owner; a throw aborts the socket and surfaces as an uncaught exception. */
-export function failed(socket: BunSocket, error: unknown): void {
-  socket.abort()
-  surface(error)
 }

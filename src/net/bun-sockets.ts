@@ -1,7 +1,17 @@
+import { closeSync, openSync } from 'node:fs'
 import type { SocketHandler as BunHandler } from 'bun'
-import { BunSocket, failed, type Handle } from './bun-socket.ts'
-import type { ConnectTarget, Listener, ListenTarget, Socket, SocketHandler, SocketPort } from './socket.ts'
+import { BunSocket, type Handle } from './bun-socket.ts'
+import type {
+  ConnectTarget,
+  Listener,
+  ListenTarget,
+  Socket,
+  SocketError,
+  SocketHandler,
+  SocketPort,
+} from './socket.ts'
 import { socketError } from './socket-error.ts'
+import { surface } from './surface.ts'
 import { unclaimed } from './unclaimed.ts'
 import { claimUnixPath } from './unix-path.ts'
 
@@ -12,8 +22,7 @@ export const bunSockets: SocketPort = { runtime: 'bun', listen, connect }
 
 type Accept = (socket: Socket) => void
 
-/** `error` catches what the owner's handler throws inside any callback. */
-const common = {
+const callbacks = {
   data(handle: Handle, chunk: Buffer): void {
     handle.data.received(chunk)
   },
@@ -26,24 +35,31 @@ const common = {
   close(handle: Handle, error?: Error): void {
     handle.data.handleClosed(error)
   },
+  /** What an owner's handler threw inside one of the others; an error of the network never comes here. */
   error(handle: Handle, error: Error): void {
-    failed(handle.data, error)
+    handle.data.abort()
+    surface(error)
   },
 }
 
+/** The attempt whose `Bun.connect` has not returned yet. */
+let starting: { readonly socket: BunSocket; readonly target: ConnectTarget } | null = null
+
 const connecting: BunHandler<BunSocket> = {
-  ...common,
+  ...callbacks,
   open(handle) {
     handle.data.opened(handle)
   },
   connectError(handle, error) {
-    handle.data.finish(socketError(error))
+    const socket = handle.data
+    const failure = socketError(error)
+    socket.finish(starting?.socket === socket ? immediateFailure(failure, starting.target) : failure)
   },
 }
 
-/** An accepted socket starts with its listener's `data`, which is the function to hand it to. */
+/** An accepted socket comes with its listener's `data`, which is the function to hand it to. */
 const accepting: BunHandler<BunSocket> = {
-  ...common,
+  ...callbacks,
   open(handle) {
     const accept = handle.data as unknown as Accept
     const socket = new BunSocket(handle, unclaimed, undefined)
@@ -60,22 +76,42 @@ function connect(
   context: unknown,
 ): Socket {
   const socket = new BunSocket(null, handler, context)
-  const options = { socket: connecting, data: socket, allowHalfOpen: true }
+  starting = { socket, target }
   try {
-    // The promise is of no use: it rejects after connectError, and resolves after open.
-    if ('path' in target) Bun.connect({ ...options, unix: target.path })
-    else Bun.connect({ ...options, hostname: target.ip, port: target.port })
+    // The promise is of no use: it settles after `open` or `connectError`, which know more.
+    if ('path' in target) {
+      Bun.connect({ unix: target.path, socket: connecting, data: socket, allowHalfOpen: true })
+    } else {
+      const { ip: hostname, port } = target
+      Bun.connect({ hostname, port, socket: connecting, data: socket, allowHalfOpen: true })
+    }
     socket.limitConnect(connectTimeout)
   } catch (error) {
     socket.finish(socketError(error))
   }
+  starting = null
   return socket
+}
+
+/**
+ * What a failure means that comes before `Bun.connect` returns. Bun 1.4 says ECONNREFUSED whatever the cause,
+ * but over TCP a refusal is an answer and comes later. The causes left are no descriptor and no route.
+ */
+function immediateFailure(failure: SocketError, target: ConnectTarget): SocketError {
+  if (failure.raw !== 'ECONNREFUSED') return failure
+  try {
+    closeSync(openSync('/dev/null', 'r'))
+  } catch (error) {
+    return socketError(error)
+  }
+  if ('path' in target) return failure
+  return { code: 'unreachable', raw: 'ENETUNREACH', message: `no route to ${target.ip}` }
 }
 
 async function listen(target: ListenTarget, onConnection: Accept): Promise<Listener> {
   if ('path' in target) await claimUnixPath(target.path, connect)
   const server = open(target, onConnection)
-  raiseBacklog(server)
+  await raiseBacklog(server)
   return {
     port: 'port' in target ? (server.port ?? 0) : 0,
     async close() {
@@ -84,6 +120,7 @@ async function listen(target: ListenTarget, onConnection: Accept): Promise<Liste
   }
 }
 
+/** What Bun.listen returns; `fd` is not in its types. */
 interface Server {
   readonly port?: number
   readonly fd?: number
@@ -92,30 +129,32 @@ interface Server {
 
 function open(target: ListenTarget, onConnection: Accept): Server {
   const options = { socket: accepting, data: onConnection as unknown as BunSocket, allowHalfOpen: true }
-  if ('path' in target) return Bun.listen({ ...options, unix: target.path }) as Server
+  if ('path' in target) return Bun.listen({ ...options, unix: target.path }) as unknown as Server
+  // Not in Bun's types either.
   if ('fd' in target) return Bun.listen({ ...options, fd: target.fd } as never) as Server
-  if (target.host !== undefined) return Bun.listen({ ...options, hostname: target.host, port: target.port })
+  const { host, port } = target
+  if (host !== undefined) return Bun.listen({ ...options, hostname: host, port })
   try {
-    return Bun.listen({ ...options, hostname: '::', port: target.port })
+    return Bun.listen({ ...options, hostname: '::', port })
   } catch (error) {
-    if (!noIpv6.has(socketError(error).raw)) throw error
-    return Bun.listen({ ...options, hostname: '0.0.0.0', port: target.port })
+    if (!withoutIpv6.has(socketError(error).raw)) throw error
+    return Bun.listen({ ...options, hostname: '0.0.0.0', port })
   }
 }
 
 /** What binding `::` says on a machine without IPv6. */
-const noIpv6: ReadonlySet<string> = new Set(['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EINVAL'])
+const withoutIpv6: ReadonlySet<string> = new Set(['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EINVAL'])
 
 /**
- * Bun listens with a backlog of 512 and offers no option. A second listen(2) on the same descriptor raises it;
- * where that cannot be called (no FFI, another libc) 512 has to do.
+ * Bun listens with a backlog of 512 and has no option for it. A second listen(2) on the descriptor raises it;
+ * where that cannot be called (no FFI, another libc, another system) 512 has to do.
  */
 async function raiseBacklog(server: Server): Promise<void> {
   if (server.fd === undefined || server.fd < 0) return
   try {
     const { dlopen } = await import('bun:ffi')
-    const library = dlopen('libc.so.6', { listen: { args: ['i32', 'i32'], returns: 'i32' } })
-    library.symbols.listen(server.fd, backlog)
-    library.close()
+    const libc = dlopen('libc.so.6', { listen: { args: ['i32', 'i32'], returns: 'i32' } })
+    libc.symbols.listen(server.fd, backlog)
+    libc.close()
   } catch {}
 }
