@@ -15,17 +15,17 @@ export interface RouteRule {
   readonly match?: RouteMatch | undefined
 }
 
+/** Gives the value of a header by its name in lower case. */
+export interface HeaderLookup {
+  get(name: string): string | undefined
+}
+
 /**
  * The index of the first rule that takes the request, or -1.
  * @param host name of the host without port, in any case; an IPv6 address in brackets
  * @param path the normalized path without query
- * @param header gives the value of a header by its name in lower case
  */
-export type RouteMatcher = (
-  host: string,
-  path: string,
-  header: (name: string) => string | undefined,
-) => number
+export type RouteMatcher = (host: string, path: string, headers: HeaderLookup) => number
 
 /** One rule, ready to be compared. Null and empty mean: no such condition. */
 interface CompiledRule {
@@ -43,11 +43,11 @@ export function compileRoutes(rules: readonly RouteRule[]): RouteMatcher {
   const first = compiled[0]
   if (first !== undefined && takesEverything(first)) return () => 0
   const anyHost = compiled.every((rule) => rule.host === null)
-  return (host, path, header) => {
+  return (host, path, headers) => {
     const name = anyHost ? host : normalizeHost(host)
     for (let index = 0; index < compiled.length; index++) {
       const rule = compiled[index] as CompiledRule
-      if (hostMatches(rule, name) && pathMatches(rule, path) && headersMatch(rule, header)) return index
+      if (hostMatches(rule, name) && pathMatches(rule, path) && headersMatch(rule, headers)) return index
     }
     return -1
   }
@@ -93,9 +93,9 @@ function pathMatches(rule: CompiledRule, path: string): boolean {
   return wanted.endsWith('/') || path.charCodeAt(wanted.length) === 47
 }
 
-function headersMatch(rule: CompiledRule, header: (name: string) => string | undefined): boolean {
+function headersMatch(rule: CompiledRule, headers: HeaderLookup): boolean {
   for (const { name, value } of rule.headers) {
-    const actual = header(name)
+    const actual = headers.get(name)
     if (actual === undefined || (value !== '*' && actual !== value)) return false
   }
   return true

@@ -1,7 +1,6 @@
+import { bunSockets } from './bun-sockets.ts'
+import { nodeSockets } from './node-sockets.ts'
 import type { SocketPort } from './socket.ts'
 
 /** The adapter for the runtime this process runs on. */
-export async function loadSocketPort(): Promise<SocketPort> {
-  if (process.versions.bun !== undefined) return (await import('./bun-sockets.ts')).bunSockets
-  return (await import('./node-sockets.ts')).nodeSockets
-}
+export const socketPort: SocketPort = process.versions.bun === undefined ? nodeSockets : bunSockets

@@ -86,7 +86,7 @@ export type ConnectTarget =
 export type ListenTarget =
   | {
       /** IP address to bind; without it all addresses, IPv6 and IPv4. */
-      readonly host?: string
+      readonly host?: string | undefined
       /** 0 picks a free port. */
       readonly port: number
     }

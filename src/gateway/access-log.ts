@@ -1,0 +1,104 @@
+import type { RequestHead } from '../http1/request-head.ts'
+import type { Backend } from './backend.ts'
+import type { GatewayContext } from './context.ts'
+import type { Failure } from './failure.ts'
+import type { Peer } from './forwarding.ts'
+import type { Tunnel } from './tunnel.ts'
+
+/** A request or an upgrade, as far as it came. */
+interface Served {
+  readonly head: RequestHead
+  readonly requestId: string
+  readonly startedAt: number
+  readonly backend: Backend | null
+  readonly status: number
+  readonly bytesFromClient: number
+  readonly bytesFromBackend: number
+}
+
+// Paths are logged without their query, and no header but Host: both may carry tokens.
+
+/** The access line of a request that is over; `code` tells what went wrong with it, if anything. */
+export function logRequest(context: GatewayContext, served: Served, peer: Peer, code: string | null): void {
+  if (!context.accessLog) return
+  const { head, backend, startedAt } = served
+  context.log.info(
+    {
+      event: 'request.completed',
+      requestId: served.requestId,
+      client: peer.address,
+      method: head.method,
+      host: head.host,
+      path: head.path,
+      status: served.status,
+      backend: backend?.address,
+      durationMs: Math.round((context.timers.now() - startedAt) * 1000) / 1000,
+      bytesFromClient: served.bytesFromClient,
+      bytesFromBackend: served.bytesFromBackend,
+      ...(code !== null && { code }),
+    },
+    'request',
+  )
+}
+
+/** The access line of a request that was sent nowhere. */
+export function logDeclined(
+  context: GatewayContext,
+  head: RequestHead,
+  requestId: string,
+  peer: Peer,
+  status: number,
+  failure: Failure,
+): void {
+  const startedAt = context.timers.now()
+  const served = {
+    head,
+    requestId,
+    startedAt,
+    backend: null,
+    status,
+    bytesFromClient: 0,
+    bytesFromBackend: 0,
+  }
+  logRequest(context, served, peer, failure.code)
+}
+
+/** The access line of bytes that were no request. */
+export function logRefused(context: GatewayContext, requestId: string, peer: Peer, failure: Failure): void {
+  if (!context.accessLog) return
+  const { code, message } = failure
+  context.log.info(
+    { event: 'request.refused', requestId, client: peer.address, code, reason: message },
+    'request refused',
+  )
+}
+
+export function logTunnelOpened(context: GatewayContext, served: Served, tunnel: Tunnel, peer: Peer): void {
+  if (!context.accessLog) return
+  const { head, startedAt } = served
+  context.log.info(
+    {
+      event: 'tunnel.opened',
+      requestId: tunnel.requestId,
+      client: peer.address,
+      host: head.host,
+      path: head.path,
+      backend: tunnel.backend.address,
+      handshakeMs: Math.round((tunnel.openedAt - startedAt) * 1000) / 1000,
+    },
+    'tunnel opened',
+  )
+}
+
+/** What went wrong and whose fault it was: warnings for backends, the rest only when asked for. */
+export function logFailure(
+  context: GatewayContext,
+  failure: Failure,
+  requestId: string,
+  backend: Backend | null,
+): void {
+  const { code, message } = failure
+  const line = { event: 'request.failed', requestId, code, backend: backend?.address }
+  if (code.startsWith('BACKEND_') || code === 'NO_BACKEND') context.log.warn(line, message)
+  else context.log.debug(line, message)
+}

@@ -1,0 +1,59 @@
+import { resolveAddresses } from '../net/address.ts'
+import type { ConnectTarget } from '../net/socket.ts'
+import type { BackendAddress } from './options.ts'
+
+/** How long a resolved name is believed before it is looked up again, in the background. */
+const nameLifetime = 30_000
+
+/** One backend address and everything that is counted about it. Outlives the pool snapshots that name it. */
+export class Backend {
+  /** As the operator wrote it. */
+  readonly address: string
+  /** Live tunnels. */
+  connections = 0
+  /** HTTP requests and upgrades sent to it. */
+  requests = 0
+  connectFailures = 0
+  /** Totals of tunnels that have ended; the live ones carry their own. */
+  readonly ended = {
+    messagesFromClients: 0,
+    messagesFromBackends: 0,
+    bytesFromClients: 0,
+    bytesFromBackends: 0,
+  }
+
+  readonly #target: BackendAddress
+  #targets: readonly ConnectTarget[] = []
+  #resolvedAt = Number.NEGATIVE_INFINITY
+  #resolving: Promise<void> | null = null
+
+  constructor(address: string, target: BackendAddress) {
+    this.address = address
+    this.#target = target
+    if (target.kind === 'unix') this.#targets = [{ path: target.path }]
+  }
+
+  /**
+   * Where to connect, best first; empty while the name does not resolve. Never waits: a stale answer is used
+   * while a new one is fetched, and the last good one survives a failing resolver.
+   */
+  targets(now: number): readonly ConnectTarget[] {
+    if (now - this.#resolvedAt > nameLifetime) void this.resolve(now).catch(() => {})
+    return this.#targets
+  }
+
+  /** Looks the name up; rejects when that fails. */
+  async resolve(now: number): Promise<void> {
+    const target = this.#target
+    if (target.kind === 'unix') return
+    this.#resolving ??= resolveAddresses(target.host)
+      .then((ips) => {
+        this.#targets = ips.map((ip) => ({ ip, port: target.port }))
+      })
+      .finally(() => {
+        this.#resolvedAt = now
+        this.#resolving = null
+      })
+    await this.#resolving
+  }
+}

@@ -1,0 +1,376 @@
+import { Timer } from '../core/timer-wheel.ts'
+import { isFailure } from '../http1/failure.ts'
+import { HeadReader } from '../http1/head-reader.ts'
+import type { RequestHead } from '../http1/request-head.ts'
+import type { ResponseHead } from '../http1/response-head.ts'
+import type { Socket, SocketHandler } from '../net/socket.ts'
+import { checkUpgradeRequest, wrongVersion } from '../websocket/handshake.ts'
+import { logDeclined, logFailure, logRefused, logRequest, logTunnelOpened } from './access-log.ts'
+import type { BackendConnection } from './backend-connection.ts'
+import type { GatewayContext } from './context.ts'
+import { failureAnswer } from './error-answer.ts'
+import { Exchange, type Requester } from './exchange.ts'
+import { type Failure, statusOf } from './failure.ts'
+import { Peer } from './forwarding.ts'
+import type { Pool } from './pool.ts'
+import type { Tunnel } from './tunnel.ts'
+import { Upgrade, type Upgrader } from './upgrade.ts'
+
+/** How long a client may take to close after our last answer, while what it still sends is thrown away. */
+const lingerTimeout = 2000
+
+/** How long a client may take for the bytes of a last answer that the kernel has not taken yet. */
+const flushTimeout = 30_000
+
+type Phase =
+  /** Nothing of the next request has come. */
+  | 'idle'
+  /** A part of a request head has come. */
+  | 'head'
+  /** An exchange or an upgrade is under way. */
+  | 'busy'
+  /** The last answer was sent; reading on so that a reset does not destroy it on its way (RFC 9112 §9.6). */
+  | 'lingering'
+  | 'closed'
+
+/** One accepted connection, from its first byte until it becomes a tunnel or ends. */
+export class ClientConnection implements Requester, Upgrader {
+  readonly socket: Socket
+  readonly peer: Peer
+  readonly #context: GatewayContext
+  readonly #connections: Set<ClientConnection>
+  readonly #reader: HeadReader<RequestHead>
+  readonly #timer: Timer<ClientConnection>
+  #phase: Phase = 'idle'
+  #work: Exchange | Upgrade | null = null
+  /** Bytes behind the current request; reading is paused while there are any. */
+  #ahead: Uint8Array | null = null
+  #clientEnded = false
+  /** Guards against recursion: an answer given at once leads straight to the next pipelined request. */
+  #advancing = false
+
+  /** Takes over an accepted socket and adds itself to the live connections until it ends. */
+  constructor(context: GatewayContext, connections: Set<ClientConnection>, socket: Socket) {
+    this.#context = context
+    this.#connections = connections
+    this.socket = socket
+    this.peer = new Peer(socket.remoteAddress, context.trusted)
+    this.#reader = new HeadReader(context.headLimits)
+    this.#timer = new Timer<ClientConnection>(this, onDeadline)
+    socket.context = this
+    socket.handler = clientHandler
+    connections.add(this)
+    context.timers.schedule(this.#timer, context.config.timeouts.requestHead)
+  }
+
+  /** Ends it as soon as its current request is answered; at once when there is none. */
+  drain(): void {
+    if (this.#phase === 'idle') this.#linger()
+  }
+
+  abort(): void {
+    this.socket.abort()
+  }
+
+  pause(): void {
+    this.socket.pause()
+  }
+
+  resume(): void {
+    if (this.#ahead === null) this.socket.resume()
+  }
+
+  data(chunk: Uint8Array): void {
+    switch (this.#phase) {
+      case 'idle':
+      case 'head':
+        this.#ahead = chunk
+        this.#advance()
+        return
+      case 'busy':
+        this.#dataWhileBusy(chunk)
+        return
+      default: // thrown away
+    }
+  }
+
+  drained(): void {
+    const work = this.#work
+    if (work instanceof Exchange) work.clientDrained()
+    else if (this.#phase === 'lingering') this.#context.timers.schedule(this.#timer, lingerTimeout)
+    else this.#advance()
+  }
+
+  ended(): void {
+    this.#clientEnded = true
+    const work = this.#work
+    // A complete request still gets its answer; an upgrade needs both directions.
+    if (work === null) this.socket.end()
+    else if (work instanceof Upgrade || work.awaitsBody) this.socket.abort()
+  }
+
+  closed(): void {
+    this.#phase = 'closed'
+    this.#context.timers.cancel(this.#timer)
+    this.#connections.delete(this)
+    const work = this.#work
+    this.#work = null
+    if (work === null) return
+    work.cancel()
+    logRequest(this.#context, work, this.peer, clientGone.code)
+  }
+
+  timedOut(): void {
+    if (this.#phase === 'head') {
+      this.#refuse({ code: 'REQUEST_HEAD_TIMEOUT', message: 'the request head stopped coming' })
+    } else if (this.#work instanceof Exchange) {
+      this.#work.bodyTimedOut()
+    } else if (this.#phase === 'idle') {
+      this.#linger()
+    } else {
+      this.socket.abort()
+    }
+  }
+
+  exchangeDone(exchange: Exchange, keepOpen: boolean): void {
+    this.#work = null
+    logRequest(this.#context, exchange, this.peer, null)
+    this.#afterAnswer(keepOpen)
+  }
+
+  exchangeFailed(exchange: Exchange, failure: Failure, answered: boolean): void {
+    this.#work = null
+    logFailure(this.#context, failure, exchange.requestId, exchange.backend)
+    if (answered) {
+      // Only a cut tells that what was sent is not the whole.
+      this.socket.abort()
+      logRequest(this.#context, exchange, this.peer, failure.code)
+      return
+    }
+    const keepOpen = this.#mayKeepOpen(exchange.head)
+    exchange.status = this.#answer(failure, exchange.requestId, exchange.head, keepOpen)
+    logRequest(this.#context, exchange, this.peer, failure.code)
+    this.#afterAnswer(keepOpen)
+  }
+
+  upgraded(upgrade: Upgrade, tunnel: Tunnel): void {
+    this.#phase = 'closed'
+    this.#work = null
+    this.#context.timers.cancel(this.#timer)
+    this.#connections.delete(this)
+    logTunnelOpened(this.#context, upgrade, tunnel, this.peer)
+  }
+
+  upgradeDeclined(
+    upgrade: Upgrade,
+    connection: BackendConnection,
+    head: ResponseHead,
+    rest: Uint8Array | null,
+  ): void {
+    const exchange = new Exchange(this.#context, this, upgrade.head, upgrade.requestId, upgrade.pool)
+    // What the client sent early is no request: the connection cannot be used for another one.
+    if (upgrade.hasEarlyBytes) exchange.closeAfter()
+    this.#work = exchange
+    exchange.adopt(connection, head, rest)
+  }
+
+  upgradeFailed(upgrade: Upgrade, failure: Failure): void {
+    this.#work = null
+    logFailure(this.#context, failure, upgrade.requestId, upgrade.backend)
+    const keepOpen = this.#mayKeepOpen(upgrade.head) && !upgrade.hasEarlyBytes
+    upgrade.status = this.#answer(failure, upgrade.requestId, upgrade.head, keepOpen)
+    logRequest(this.#context, upgrade, this.peer, failure.code)
+    this.#afterAnswer(keepOpen)
+  }
+
+  /** Reads requests from what has come until one is under way, more is needed, or the client reads too slowly. */
+  #advance(): void {
+    if (this.#advancing) return
+    this.#advancing = true
+    while ((this.#phase === 'idle' || this.#phase === 'head') && this.#ahead !== null) {
+      if (this.socket.queuedBytes > 0) {
+        this.socket.pause()
+        break
+      }
+      const chunk: Uint8Array = this.#ahead
+      this.#ahead = null
+      this.#readHead(chunk)
+    }
+    this.#advancing = false
+  }
+
+  #readHead(chunk: Uint8Array): void {
+    const { parseRequest, timers, config } = this.#context
+    const head = this.#reader.read(chunk, parseRequest)
+    if (head === undefined) {
+      this.socket.resume()
+      if (this.#phase === 'head') return
+      this.#phase = 'head'
+      timers.schedule(this.#timer, config.timeouts.requestHead)
+    } else if (isFailure(head)) {
+      this.#refuse({
+        code: head.status === 431 ? 'REQUEST_HEAD_TOO_LARGE' : 'REQUEST_MALFORMED',
+        message: head.reason,
+        status: head.status,
+      })
+    } else {
+      this.#begin(head, this.#reader.rest)
+    }
+  }
+
+  #begin(head: RequestHead, rest: Uint8Array | null): void {
+    const context = this.#context
+    const requestId = this.peer.requestId(head.fields) ?? context.nextRequestId()
+    this.#phase = 'busy'
+    context.timers.cancel(this.#timer)
+    const pool = context.routePools[context.matchRoute(head.host, head.path, head.fields)]
+    if (pool === undefined) {
+      this.#decline(
+        head,
+        requestId,
+        { code: 'ROUTE_NOT_FOUND', message: 'no route matches this request' },
+        rest,
+      )
+    } else if (head.upgrade === 'websocket') {
+      this.#beginUpgrade(head, requestId, pool, rest)
+    } else {
+      const exchange = new Exchange(context, this, head, requestId, pool)
+      this.#work = exchange
+      this.#afterHead(rest)
+      if (this.#work === exchange) exchange.start()
+    }
+  }
+
+  #beginUpgrade(head: RequestHead, requestId: string, pool: Pool, rest: Uint8Array | null): void {
+    const { fields, framing } = head
+    const problem =
+      framing.kind === 'none'
+        ? checkUpgradeRequest({
+            method: head.method,
+            minor: head.minor,
+            upgrade: head.upgrade ?? undefined,
+            version: fields.get('sec-websocket-version'),
+            key: fields.get('sec-websocket-key'),
+          })
+        : 'a WebSocket upgrade must not have a body'
+    if (problem !== null) {
+      const status = problem === wrongVersion ? 426 : 400
+      this.#decline(head, requestId, { code: 'UPGRADE_INVALID', message: problem, status }, rest)
+      return
+    }
+    const upgrade = new Upgrade(this.#context, this, head, requestId, pool)
+    this.#work = upgrade
+    this.#afterHead(rest)
+    upgrade.start()
+  }
+
+  #afterHead(rest: Uint8Array | null): void {
+    if (rest !== null) {
+      this.#dataWhileBusy(rest)
+    } else {
+      this.socket.resume()
+      if (this.#work?.awaitsBody) this.#expectBody()
+    }
+  }
+
+  #dataWhileBusy(chunk: Uint8Array): void {
+    const work = this.#work
+    if (work instanceof Upgrade) {
+      work.clientData(chunk)
+      return
+    }
+    let end = 0
+    if (work?.awaitsBody) {
+      end = work.clientData(chunk, 0)
+      // It failed over these bytes and was answered.
+      if (this.#work !== work) return
+      if (work.awaitsBody) this.#expectBody()
+      else this.#context.timers.cancel(this.#timer)
+    }
+    if (end === chunk.length) return
+    const rest = end === 0 ? chunk : chunk.subarray(end)
+    this.#ahead = this.#ahead === null ? rest : concat(this.#ahead, rest)
+    this.socket.pause()
+  }
+
+  #expectBody(): void {
+    this.#context.timers.schedule(this.#timer, this.#context.config.timeouts.requestBodyIdle)
+  }
+
+  /** Answers a request that goes nowhere. */
+  #decline(head: RequestHead, requestId: string, failure: Failure, rest: Uint8Array | null): void {
+    const keepOpen = this.#mayKeepOpen(head)
+    this.#ahead = keepOpen ? rest : null
+    const status = this.#answer(failure, requestId, head, keepOpen)
+    logFailure(this.#context, failure, requestId, null)
+    logDeclined(this.#context, head, requestId, this.peer, status, failure)
+    this.#afterAnswer(keepOpen)
+  }
+
+  /** Answers what is not even a request, and ends the connection: its bytes cannot be trusted any more. */
+  #refuse(failure: Failure): void {
+    const requestId = this.#context.nextRequestId()
+    this.#answer(failure, requestId, null, false)
+    logRefused(this.#context, requestId, this.peer, failure)
+    this.#linger()
+  }
+
+  #mayKeepOpen(head: RequestHead): boolean {
+    return head.keepAlive && head.framing.kind === 'none' && !this.#context.draining
+  }
+
+  /** Returns the status it sent. */
+  #answer(failure: Failure, requestId: string, head: RequestHead | null, keepOpen: boolean): number {
+    const status = statusOf(failure)
+    this.socket.write(failureAnswer(failure, status, requestId, head, keepOpen))
+    return status
+  }
+
+  #afterAnswer(keepOpen: boolean): void {
+    if (!keepOpen || this.#clientEnded || this.#context.draining) {
+      this.#linger()
+      return
+    }
+    this.#phase = 'idle'
+    this.#context.timers.schedule(this.#timer, this.#context.config.timeouts.clientIdle)
+    if (this.#ahead === null) this.socket.resume()
+    else this.#advance()
+  }
+
+  #linger(): void {
+    this.#phase = 'lingering'
+    this.#ahead = null
+    this.socket.end()
+    this.socket.resume()
+    this.#context.timers.schedule(this.#timer, this.socket.queuedBytes > 0 ? flushTimeout : lingerTimeout)
+  }
+}
+
+const clientGone: Failure = { code: 'CLIENT_GONE', message: 'the client went away' }
+
+function concat(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const both = new Uint8Array(first.length + second.length)
+  both.set(first)
+  both.set(second, first.length)
+  return both
+}
+
+function onDeadline(connection: ClientConnection): void {
+  connection.timedOut()
+}
+
+const clientHandler: SocketHandler = {
+  onOpen() {},
+  onData(socket, chunk) {
+    ;(socket.context as ClientConnection).data(chunk)
+  },
+  onDrain(socket) {
+    ;(socket.context as ClientConnection).drained()
+  },
+  onEnd(socket) {
+    ;(socket.context as ClientConnection).ended()
+  },
+  onClose(socket) {
+    ;(socket.context as ClientConnection).closed()
+  },
+}

@@ -1,0 +1,88 @@
+import type { Backend } from './backend.ts'
+import type { BackendConnection, BackendUser } from './backend-connection.ts'
+
+/** A backend that announces when it closes idle connections is given this much less, so as not to race it. */
+const hintMargin = 1000
+
+/** Keeps idle HTTP connections to backends for the next request, the last used first. */
+export class ConnectionReuse implements BackendUser {
+  readonly #idle = new Map<Backend, BackendConnection[]>()
+  readonly #limit: number
+  readonly #idleTimeout: number
+
+  /**
+   * @param limit most idle connections for each backend
+   * @param idleTimeout milliseconds one is kept
+   */
+  constructor(limit: number, idleTimeout: number) {
+    this.#limit = limit
+    this.#idleTimeout = idleTimeout
+  }
+
+  take(backend: Backend, user: BackendUser): BackendConnection | null {
+    const connection = this.#idle.get(backend)?.pop()
+    if (connection === undefined) return null
+    connection.clearTimeout()
+    connection.user = user
+    return connection
+  }
+
+  /** Takes a connection whose last exchange ended exactly where its framing said. */
+  keep(connection: BackendConnection): void {
+    const idle = this.#listOf(connection.backend)
+    const hint = connection.keepAliveHint
+    const timeout = hint === 0 ? this.#idleTimeout : Math.min(this.#idleTimeout, hint - hintMargin)
+    if (idle.length >= this.#limit || timeout <= 0) {
+      connection.abort()
+      return
+    }
+    connection.user = this
+    connection.reused = true
+    connection.setTimeout(timeout)
+    idle.push(connection)
+  }
+
+  closeAll(): void {
+    for (const idle of this.#idle.values()) for (const connection of idle) connection.abort()
+    this.#idle.clear()
+  }
+
+  backendData(connection: BackendConnection): void {
+    // Bytes nobody asked for: an answer to a request we did not send. It must never reach the next client.
+    this.#drop(connection)
+  }
+
+  backendDrained(): void {}
+
+  backendEnded(connection: BackendConnection): void {
+    this.#drop(connection)
+  }
+
+  backendClosed(connection: BackendConnection): void {
+    this.#forget(connection)
+  }
+
+  backendTimedOut(connection: BackendConnection): void {
+    this.#drop(connection)
+  }
+
+  #drop(connection: BackendConnection): void {
+    this.#forget(connection)
+    connection.abort()
+  }
+
+  #forget(connection: BackendConnection): void {
+    const idle = this.#idle.get(connection.backend)
+    const index = idle?.indexOf(connection) ?? -1
+    if (index !== -1) idle?.splice(index, 1)
+  }
+
+  #listOf(backend: Backend): BackendConnection[] {
+    let idle = this.#idle.get(backend)
+    if (idle === undefined) {
+      idle = []
+      this.#idle.set(backend, idle)
+    }
+    return idle
+  }
+}

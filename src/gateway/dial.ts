@@ -1,0 +1,121 @@
+import type { Socket, SocketError, SocketHandler } from '../net/socket.ts'
+import type { Backend } from './backend.ts'
+import type { GatewayContext } from './context.ts'
+import type { Failure } from './failure.ts'
+import type { Pool } from './pool.ts'
+
+/** Who wants a connection to a backend of a pool. Exactly one of the two is called, unless cancelled. */
+export interface Dialler {
+  /** The socket is open and still has the dial's handler: replace it. */
+  dialled(socket: Socket, backend: Backend): void
+  dialFailed(failure: Failure): void
+}
+
+/**
+ * Connects to a pool: the given backend first, then others as the policy prefers, each at most once, until
+ * one accepts, none is left, or `timeouts.connectTotal` is over. Nothing has been sent before a backend
+ * accepted, so trying another is always safe.
+ */
+export class Dial {
+  readonly #context: GatewayContext
+  readonly #pool: Pool
+  readonly #dialler: Dialler
+  readonly #tried: Backend[] = []
+  readonly #deadline: number
+  #backend: Backend
+  #nextTarget = 0
+  #socket: Socket | null = null
+  #lastFailure: Failure
+
+  constructor(context: GatewayContext, pool: Pool, first: Backend, dialler: Dialler) {
+    this.#context = context
+    this.#pool = pool
+    this.#backend = first
+    this.#dialler = dialler
+    this.#deadline = context.timers.now() + context.config.timeouts.connectTotal
+    this.#lastFailure = {
+      code: 'BACKEND_REFUSED',
+      message: `no backend of pool ${pool.name} could be reached`,
+    }
+  }
+
+  start(): void {
+    this.#tried.push(this.#backend)
+    this.#nextTarget = 0
+    this.#connect(null)
+  }
+
+  /** Gives up silently. */
+  cancel(): void {
+    const socket = this.#socket
+    if (socket === null) return
+    this.#socket = null
+    socket.context = null
+    socket.abort()
+  }
+
+  opened(socket: Socket): void {
+    this.#socket = null
+    this.#dialler.dialled(socket, this.#backend)
+  }
+
+  failed(error: SocketError | null): void {
+    this.#socket = null
+    this.#connect(error)
+  }
+
+  /** Tries the next address of this backend, else the next backend, else fails. */
+  #connect(error: SocketError | null): void {
+    const { timers, config, sockets } = this.#context
+    const now = timers.now()
+    const left = this.#deadline - now
+    const target = this.#backend.targets(now)[this.#nextTarget++]
+    if (target === undefined) {
+      this.#giveUpBackend(error)
+      return
+    }
+    if (left <= 0) {
+      this.#dialler.dialFailed(this.#lastFailure)
+      return
+    }
+    const timeout = Math.min(config.timeouts.connect, left)
+    this.#socket = sockets.connect(target, timeout, dialHandler, this)
+  }
+
+  #giveUpBackend(error: SocketError | null): void {
+    const backend = this.#backend
+    backend.connectFailures++
+    const timedOut = error?.code === 'timeout'
+    this.#lastFailure = {
+      code: timedOut ? 'BACKEND_CONNECT_TIMEOUT' : 'BACKEND_REFUSED',
+      message: `no backend of pool ${this.#pool.name} accepted the connection`,
+    }
+    const reason = error?.message ?? 'the name does not resolve to an address'
+    this.#context.log.warn(
+      { event: 'backend.connect_failed', code: this.#lastFailure.code, backend: backend.address, reason },
+      `backend ${backend.address} could not be reached: ${reason}`,
+    )
+    const next = this.#pool.pick(this.#tried)
+    if (next === null) {
+      this.#dialler.dialFailed(this.#lastFailure)
+      return
+    }
+    this.#backend = next
+    this.start()
+  }
+}
+
+const dialHandler: SocketHandler = {
+  onOpen(socket) {
+    const dial = socket.context as Dial | null
+    if (dial === null) socket.abort()
+    else dial.opened(socket)
+  },
+  onData() {},
+  onDrain() {},
+  onEnd() {},
+  onClose(socket, error) {
+    const dial = socket.context as Dial | null
+    dial?.failed(error)
+  },
+}

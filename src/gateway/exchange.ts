@@ -1,0 +1,354 @@
+import { BodyDecoder } from '../http1/body.ts'
+import { isFailure } from '../http1/failure.ts'
+import type { RequestHead } from '../http1/request-head.ts'
+import type { ResponseHead } from '../http1/response-head.ts'
+import { encodeHead } from '../http1/write-head.ts'
+import type { Socket, SocketError } from '../net/socket.ts'
+import type { Backend } from './backend.ts'
+import { BackendConnection, type BackendUser } from './backend-connection.ts'
+import type { GatewayContext } from './context.ts'
+import { Dial, type Dialler } from './dial.ts'
+import type { Failure } from './failure.ts'
+import { type Peer, requestText, responseText } from './forwarding.ts'
+import type { Pool } from './pool.ts'
+
+/** The client side of an exchange. */
+export interface Requester {
+  readonly socket: Socket
+  readonly peer: Peer
+  /** Stops reading from the client. */
+  pause(): void
+  /** Reads on, unless bytes of the next request are already there. */
+  resume(): void
+  /**
+   * The exchange is over, its answer was passed on.
+   * @param keepOpen whether the client may send another request
+   */
+  exchangeDone(exchange: Exchange, keepOpen: boolean): void
+  /** The exchange is over. With `answered` a part of the answer is out: only cutting it is honest. */
+  exchangeFailed(exchange: Exchange, failure: Failure, answered: boolean): void
+}
+
+/** Sending these twice does the same as sending them once (RFC 9110 §9.2.2). */
+const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
+
+/** One HTTP request and its answer, both streamed, each side reading only as fast as the other takes. */
+export class Exchange implements BackendUser, Dialler {
+  readonly head: RequestHead
+  readonly requestId: string
+  readonly pool: Pool
+  readonly startedAt: number
+  /** Who answers, once that is known. */
+  backend: Backend | null = null
+  /** Status passed on to the client, 0 before. */
+  status = 0
+  bytesFromClient = 0
+  bytesFromBackend = 0
+  readonly #context: GatewayContext
+  readonly #requester: Requester
+  #dial: Dial | null = null
+  #connection: BackendConnection | null = null
+  /** Null when there is no request body, or when all of it was passed on. */
+  #requestBody: BodyDecoder | null
+  /** Body bytes that came before a backend was found; the client is paused meanwhile. */
+  #held: Uint8Array[] = []
+  #responseHead: ResponseHead | null = null
+  #responseBody: BodyDecoder | null = null
+  #continued = false
+  #closeAfter = false
+  #over = false
+
+  constructor(
+    context: GatewayContext,
+    requester: Requester,
+    head: RequestHead,
+    requestId: string,
+    pool: Pool,
+  ) {
+    this.#context = context
+    this.#requester = requester
+    this.head = head
+    this.requestId = requestId
+    this.pool = pool
+    this.startedAt = context.timers.now()
+    this.#requestBody =
+      head.framing.kind === 'none' ? null : new BodyDecoder(head.framing, 'framed', context.headLimits)
+    if (this.#requestBody?.done) this.#requestBody = null
+  }
+
+  /** Whether the client still owes a part of the request's body. */
+  get awaitsBody(): boolean {
+    return this.#requestBody !== null
+  }
+
+  start(): void {
+    const backend = this.pool.pick(null)
+    if (backend === null) {
+      this.#fail('NO_BACKEND', `pool ${this.pool.name} has no backend for this request`)
+      return
+    }
+    const connection = this.#context.reuse.take(backend, this)
+    if (connection === null) this.#startDial(backend)
+    else this.#send(connection)
+  }
+
+  /** Continues with an answer whose head was read by somebody else: a backend that declined an upgrade. */
+  adopt(connection: BackendConnection, head: ResponseHead, rest: Uint8Array | null): void {
+    this.#connection = connection
+    this.backend = connection.backend
+    connection.user = this
+    connection.setTimeout(this.#context.config.timeouts.responseBodyIdle)
+    this.#respond(connection, head, rest)
+  }
+
+  /** The client's connection must not be used for another request, whatever the answer is. */
+  closeAfter(): void {
+    this.#closeAfter = true
+  }
+
+  /** Takes body bytes from the client; returns the index behind the last byte that belongs to the body. */
+  clientData(chunk: Uint8Array, start: number): number {
+    const body = this.#requestBody
+    if (body === null) return start
+    const pieces: Uint8Array[] = []
+    const end = body.push(chunk, start, pieces)
+    this.bytesFromClient += end - start
+    if (body.failure !== null) {
+      this.#fail('REQUEST_BODY_MALFORMED', body.failure.reason)
+      return chunk.length
+    }
+    if (body.done) this.#requestBody = null
+    const connection = this.#connection
+    if (connection === null) {
+      this.#held.push(...pieces)
+      this.#requester.pause()
+    } else {
+      this.#passRequestBody(connection, pieces)
+    }
+    return end
+  }
+
+  clientDrained(): void {
+    this.#connection?.socket.resume()
+  }
+
+  /** The client is gone, or is not wanted any more: nobody waits for the answer. */
+  cancel(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#dial?.cancel()
+    this.#connection?.abort()
+  }
+
+  /** The client sent no byte of its body for too long, unless we are the ones who do not take them. */
+  bodyTimedOut(): void {
+    if (this.#connection !== null && this.#connection.socket.queuedBytes > 0) {
+      this.#fail('BACKEND_BODY_TIMEOUT', 'the backend stopped taking the request body')
+    } else {
+      this.#fail('REQUEST_BODY_TIMEOUT', 'the request body stopped coming')
+    }
+  }
+
+  dialled(socket: Socket, backend: Backend): void {
+    this.#dial = null
+    const { headLimits, timers } = this.#context
+    this.#send(new BackendConnection(socket, backend, this, headLimits, timers))
+  }
+
+  dialFailed(failure: Failure): void {
+    this.#dial = null
+    this.#fail(failure.code, failure.message)
+  }
+
+  backendData(connection: BackendConnection, chunk: Uint8Array): void {
+    if (this.#responseHead !== null) {
+      this.#passResponseBody(connection, chunk, 0)
+      return
+    }
+    let bytes: Uint8Array | null = chunk
+    const parse = this.#context.responseParser(this.head.method)
+    while (bytes !== null && !this.#over) {
+      const head = connection.reader.read(bytes, parse)
+      if (head === undefined) return
+      if (isFailure(head)) {
+        this.#fail('BACKEND_RESPONSE_INVALID', `the backend's response is malformed: ${head.reason}`)
+        return
+      }
+      bytes = connection.reader.rest
+      if (head.status >= 200) {
+        this.#respond(connection, head, bytes)
+        return
+      }
+      this.#passInterim(head)
+    }
+  }
+
+  backendDrained(): void {
+    this.#requester.resume()
+  }
+
+  backendEnded(connection: BackendConnection): void {
+    if (this.#responseBody?.end()) this.#finish(connection, false)
+    else this.#lost(connection, null)
+  }
+
+  backendClosed(connection: BackendConnection, error: SocketError | null): void {
+    this.#lost(connection, error)
+  }
+
+  backendTimedOut(): void {
+    if (this.#responseHead === null) {
+      this.#fail('BACKEND_RESPONSE_TIMEOUT', 'the backend did not answer in time')
+    } else if (this.#requester.socket.queuedBytes > 0) {
+      this.#fail('CLIENT_GONE', 'the client stopped taking the response body')
+    } else {
+      this.#fail('BACKEND_BODY_TIMEOUT', 'the backend stopped within a response body')
+    }
+  }
+
+  #startDial(backend: Backend): void {
+    this.#dial = new Dial(this.#context, this.pool, backend, this)
+    this.#dial.start()
+  }
+
+  #send(connection: BackendConnection): void {
+    this.#connection = connection
+    this.backend = connection.backend
+    connection.backend.requests++
+    const text = requestText(this.head, this.#requester.peer, this.requestId, false)
+    const held = this.#held
+    if (held.length === 0) {
+      connection.socket.write(encodeHead(text))
+    } else {
+      this.#held = []
+      connection.socket.write(encodeHead(text, held[0]))
+      this.#passRequestBody(connection, held.slice(1))
+      if (connection.socket.queuedBytes === 0) this.#requester.resume()
+    }
+    if (this.#requestBody === null) connection.setTimeout(this.#context.config.timeouts.response)
+  }
+
+  #passRequestBody(connection: BackendConnection, pieces: readonly Uint8Array[]): void {
+    let room = true
+    for (const piece of pieces) room = connection.socket.write(piece)
+    if (!room) this.#requester.pause()
+    if (this.#requestBody === null && this.#responseHead === null) {
+      connection.setTimeout(this.#context.config.timeouts.response)
+    }
+  }
+
+  #passInterim(head: ResponseHead): void {
+    if (head.status === 101) {
+      this.#fail('BACKEND_RESPONSE_INVALID', 'the backend switched protocols without being asked')
+      return
+    }
+    if (head.status === 100) this.#continued = true
+    // HTTP/1.0 knows no interim answers (RFC 9110 §15.2).
+    if (this.head.minor === 1) this.#requester.socket.write(encodeHead(responseText(head, null)))
+  }
+
+  #respond(connection: BackendConnection, head: ResponseHead, rest: Uint8Array | null): void {
+    this.#responseHead = head
+    this.status = head.status
+    const framed = this.head.minor === 1
+    const keepOpen = this.#mayKeepOpen(head)
+    const connectionField = keepOpen ? (framed ? null : 'keep-alive') : 'close'
+    const text = responseText(head, connectionField, framed)
+    connection.keepAliveHint = keepAliveHint(head)
+    if (head.framing.kind === 'none') {
+      this.#requester.socket.write(encodeHead(text))
+      this.#finish(connection, rest === null)
+      return
+    }
+    const body = new BodyDecoder(head.framing, framed ? 'framed' : 'content', this.#context.headLimits)
+    this.#responseBody = body
+    if (rest === null && !body.done) {
+      if (!this.#requester.socket.write(encodeHead(text))) connection.socket.pause()
+      connection.setTimeout(this.#context.config.timeouts.responseBodyIdle)
+      return
+    }
+    this.#passResponseBody(connection, rest ?? empty, 0, text)
+  }
+
+  /** Passes on what belongs to the body, behind the head if that is still to be sent. */
+  #passResponseBody(connection: BackendConnection, chunk: Uint8Array, start: number, head?: string): void {
+    const body = this.#responseBody as BodyDecoder
+    const client = this.#requester.socket
+    const pieces: Uint8Array[] = []
+    const end = body.push(chunk, start, pieces)
+    this.bytesFromBackend += end - start
+    let next = 0
+    let room = true
+    if (head !== undefined) room = client.write(encodeHead(head, pieces[next++]))
+    while (next < pieces.length) room = client.write(pieces[next++] as Uint8Array)
+    if (body.failure !== null) {
+      this.#fail(
+        'BACKEND_RESPONSE_INVALID',
+        `the backend's response body is malformed: ${body.failure.reason}`,
+      )
+    } else if (body.done) {
+      this.#finish(connection, end === chunk.length)
+    } else {
+      connection.setTimeout(this.#context.config.timeouts.responseBodyIdle)
+      if (!room) connection.socket.pause()
+    }
+  }
+
+  /** @param clean whether the answer ended exactly where its framing said */
+  #finish(connection: BackendConnection, clean: boolean): void {
+    if (this.#over) return
+    this.#over = true
+    const head = this.#responseHead as ResponseHead
+    connection.clearTimeout()
+    // The client may have paused it with the last piece; whoever uses it next expects it to be reading.
+    connection.socket.resume()
+    if (!clean || this.#requestBody !== null) connection.abort()
+    else if (head.keepAlive) this.#context.reuse.keep(connection)
+    else connection.finish()
+    this.#requester.exchangeDone(this, this.#requestBody === null && this.#mayKeepOpen(head))
+  }
+
+  #mayKeepOpen(head: ResponseHead): boolean {
+    if (!this.head.keepAlive || this.#closeAfter || this.#context.draining) return false
+    // An HTTP/1.0 client cannot see where a chunked body ends, but by the end of the connection.
+    if (head.framing.kind === 'close' || (head.framing.kind === 'chunked' && this.head.minor === 0))
+      return false
+    // The client may still hold its body back, so the next bytes could be body or the next request.
+    return !(this.head.expectContinue && !this.#continued && this.#requestBody !== null)
+  }
+
+  #lost(connection: BackendConnection, error: SocketError | null): void {
+    if (this.#over) return
+    const untouched = this.#responseHead === null && !connection.reader.partial
+    if (untouched && connection.reused && this.#mayRepeat()) {
+      connection.abort()
+      this.#startDial(connection.backend)
+      return
+    }
+    const how = error === null ? 'closed the connection' : `broke the connection (${error.code})`
+    const when = this.#responseHead === null ? 'before answering' : 'within a response body'
+    this.#fail('BACKEND_CLOSED', `the backend ${how} ${when}`)
+  }
+
+  /** A kept connection can die in the moment it is used: that request never reached the backend's program. */
+  #mayRepeat(): boolean {
+    return this.head.framing.kind === 'none' && idempotent.has(this.head.method)
+  }
+
+  #fail(code: Failure['code'], message: string): void {
+    if (this.#over) return
+    const answered = this.#responseHead !== null
+    this.cancel()
+    this.#requester.exchangeFailed(this, { code, message }, answered)
+  }
+}
+
+const empty = new Uint8Array(0)
+
+/** The `timeout` of a `Keep-Alive` field in milliseconds, or 0. Node's own server, for one, closes after 5 s. */
+function keepAliveHint(head: ResponseHead): number {
+  const field = head.fields.get('keep-alive')
+  if (field === undefined) return 0
+  const match = /(?:^|[ ,])timeout=(\d{1,6})/.exec(field)
+  return match === null ? 0 : Number(match[1]) * 1000
+}

@@ -1,0 +1,111 @@
+import type { Fields } from '../http1/fields.ts'
+import { endToEndFields } from '../http1/forward.ts'
+import type { RequestHead } from '../http1/request-head.ts'
+import type { ResponseHead } from '../http1/response-head.ts'
+import { statusText } from '../http1/write-head.ts'
+import type { TrustedNetworks } from '../net/address.ts'
+
+/** What somebody in front of us may say about the client, which is only believed of trusted proxies. */
+const forwardingFields: ReadonlySet<string> = new Set([
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-request-id',
+])
+
+/** These are written anew on the way to a backend. */
+const rewrittenFields: ReadonlySet<string> = new Set([...forwardingFields, 'host'])
+
+const none: ReadonlySet<string> = new Set()
+
+/** Who is at the other end of a client connection, and what is told to backends about it. */
+export class Peer {
+  /** IP address, or `'unix'` for a Unix socket. */
+  readonly address: string
+  /** Whether what it says about the client before it is believed. */
+  readonly trusted: boolean
+  readonly #node: string
+  // Most connections only ever ask for one authority, so what is told about them is the same text each time.
+  #authority = ''
+  #text = ''
+
+  /** Over a Unix socket `address` is empty; who may connect there is decided by the file's permissions. */
+  constructor(address: string, trusted: TrustedNetworks) {
+    this.address = address === '' ? 'unix' : address
+    this.trusted = address === '' || trusted.contains(address)
+    this.#node = forwardedNode(address)
+  }
+
+  /** The id that a trusted proxy gave this request. */
+  requestId(fields: Fields): string | undefined {
+    if (!this.trusted) return undefined
+    const id = fields.get('x-request-id')
+    return id !== undefined && /^[\w.:-]{1,128}$/.test(id) ? id : undefined
+  }
+
+  /** The fields that tell a backend where a request came from (RFC 7239, and the older ones). */
+  forwardingText(authority: string, fields: Fields): string {
+    if (this.trusted && saysWhence(fields)) return this.#continued(authority, fields)
+    if (this.#text === '' || this.#authority !== authority) {
+      this.#authority = authority
+      this.#text = forwardingText(this.address, 'http', authority, this.#element(authority, 'http'))
+    }
+    return this.#text
+  }
+
+  /** Adds this hop to what a trusted proxy told. */
+  #continued(authority: string, fields: Fields): string {
+    const proto = fields.get('x-forwarded-proto') ?? 'http'
+    const host = fields.get('x-forwarded-host') ?? authority
+    const chain = [...fields.all('x-forwarded-for'), this.address].join(', ')
+    const forwarded = [...fields.all('forwarded'), this.#element(host, proto)].join(', ')
+    return forwardingText(chain, proto, host, forwarded)
+  }
+
+  #element(host: string, proto: string): string {
+    return `for=${this.#node};host="${host.replace(/["\\]/g, '')}";proto=${proto.replace(/[^a-z]/gi, '')}`
+  }
+}
+
+/** The head of a request as a backend gets it, with the upgrade added when it is one. */
+export function requestText(head: RequestHead, peer: Peer, requestId: string, upgrade: boolean): string {
+  let text = `${head.method} ${head.target} HTTP/1.1\r\nHost: ${head.authority}\r\n`
+  text += endToEndFields(head.fields, rewrittenFields)
+  text += peer.forwardingText(head.authority, head.fields)
+  text += `X-Request-Id: ${requestId}\r\n`
+  if (upgrade) return `${text}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`
+  return head.framing.kind === 'chunked' ? `${text}Transfer-Encoding: chunked\r\n\r\n` : `${text}\r\n`
+}
+
+/**
+ * The head of an answer as the client gets it.
+ * @param connection value of `Connection`, or null for none
+ * @param framed whether a chunked body stays chunked
+ */
+export function responseText(head: ResponseHead, connection: string | null, framed = true): string {
+  let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${endToEndFields(head.fields, none)}`
+  if (framed && head.framing.kind === 'chunked') text += 'Transfer-Encoding: chunked\r\n'
+  return connection === null ? `${text}\r\n` : `${text}Connection: ${connection}\r\n\r\n`
+}
+
+/** The head of a verified 101. */
+export function switchingText(head: ResponseHead): string {
+  const fields = endToEndFields(head.fields, none)
+  return `HTTP/1.1 101 ${statusText(101)}\r\n${fields}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`
+}
+
+function saysWhence(fields: Fields): boolean {
+  for (const key of fields.keys) if (forwardingFields.has(key)) return true
+  return false
+}
+
+function forwardingText(chain: string, proto: string, host: string, forwarded: string): string {
+  return `X-Forwarded-For: ${chain}\r\nX-Forwarded-Proto: ${proto}\r\nX-Forwarded-Host: ${host}\r\nForwarded: ${forwarded}\r\n`
+}
+
+// RFC 7239 §6: IPv6 in brackets and therefore quoted; `unknown` where there is no address.
+function forwardedNode(address: string): string {
+  if (address === '') return 'unknown'
+  return address.includes(':') ? `"[${address}]"` : address
+}

@@ -1,0 +1,286 @@
+import { randomBytes } from 'node:crypto'
+import { roundRobin } from '../core/balancing/round-robin.ts'
+import { FairleadError } from '../core/errors.ts'
+import { compileRoutes } from '../core/routing.ts'
+import { parseRequestHead } from '../http1/request-head.ts'
+import { parseResponseHead } from '../http1/response-head.ts'
+import { trustedNetworks } from '../net/address.ts'
+import type { Listener, Socket, SocketPort } from '../net/socket.ts'
+import { closeCodes } from '../protocol/close-codes.ts'
+import { Backend } from './backend.ts'
+import { ClientConnection } from './client-connection.ts'
+import { ConnectionReuse } from './connection-reuse.ts'
+import type { GatewayContext, ResponseParser } from './context.ts'
+import { LiveSet } from './live-set.ts'
+import type { Log } from './log.ts'
+import type { GatewayConfig, ListenerConfig, PoolConfig } from './options.ts'
+import { Pool } from './pool.ts'
+import { Timers } from './timers.ts'
+import type { Tunnel } from './tunnel.ts'
+
+/** A listener as it was opened. */
+export interface ListenerStatus {
+  /** `http://127.0.0.1:8080`, or `unix:/path`. */
+  readonly address: string
+  /** 0 for Unix sockets. */
+  readonly port: number
+}
+
+/** A backend's numbers since the gateway was created. */
+export interface BackendStatus {
+  readonly pool: string
+  readonly address: string
+  readonly weight: number
+  /** Live tunnels. */
+  readonly connections: number
+  /** HTTP requests and upgrades sent to it. */
+  readonly requests: number
+  readonly connectFailures: number
+  /** Messages and bytes of all tunnels, live ones included. */
+  readonly messagesFromClients: number
+  readonly messagesFromBackends: number
+  readonly bytesFromClients: number
+  readonly bytesFromBackends: number
+}
+
+/** Parts the gateway does not make itself. */
+export interface GatewayParts {
+  readonly sockets: SocketPort
+  readonly log: Log
+}
+
+/** Accepts WebSocket and HTTP connections and spreads them over backends. */
+export class Gateway implements AsyncDisposable {
+  readonly #context: GatewayContext
+  readonly #backends = new Map<string, Backend>()
+  readonly #pools = new Map<string, Pool>()
+  readonly #tunnels = new LiveSet<Tunnel>()
+  readonly #clients = new LiveSet<ClientConnection>()
+  readonly #open: { readonly listener: Listener; readonly status: ListenerStatus }[] = []
+  #state: 'new' | 'started' | 'closed' = 'new'
+
+  /** Does no I/O. `createGateway` is the friendlier way. */
+  constructor(config: GatewayConfig, parts: GatewayParts) {
+    for (const [name, pool] of Object.entries(config.pools)) this.#pools.set(name, this.#makePool(name, pool))
+    const routePools = config.routes.map(({ pool }) => this.#pools.get(pool) as Pool)
+    this.#context = makeContext(config, parts, this.#tunnels, routePools)
+  }
+
+  /** The open listeners, in the order of the options. */
+  get listeners(): readonly ListenerStatus[] {
+    return this.#open.map(({ status }) => status)
+  }
+
+  /** Every backend of every pool, with its numbers at this moment. */
+  get backends(): readonly BackendStatus[] {
+    const live = new Map<Backend, TrafficTotals>()
+    for (const { backend, fromClient, fromBackend } of this.#tunnels) {
+      const totals = live.get(backend) ?? new TrafficTotals()
+      totals.messagesFromClients += fromClient.messages
+      totals.messagesFromBackends += fromBackend.messages
+      totals.bytesFromClients += fromClient.bytes
+      totals.bytesFromBackends += fromBackend.bytes
+      live.set(backend, totals)
+    }
+    return [...this.#pools.values()].flatMap((pool) =>
+      pool.backends.map((backend, index) => backendStatus(pool, index, live.get(backend))),
+    )
+  }
+
+  /**
+   * Looks up the backends' names and opens every listener; when one cannot be opened, none stays open.
+   * @throws FairleadError `LISTEN_ADDRESS_IN_USE` or `LISTEN_FAILED`
+   */
+  async start(): Promise<void> {
+    if (this.#state !== 'new') throw new Error('a gateway can be started once')
+    this.#state = 'started'
+    await Promise.all([...this.#backends.values()].map((backend) => this.#resolve(backend)))
+    try {
+      for (const target of this.#context.config.listen) await this.#listen(target)
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+  }
+
+  /**
+   * Stops accepting, says goodbye to every tunnel with Close 1001, answers what was asked, and resolves when
+   * nothing is left or after `milliseconds`. Call `close` afterwards.
+   */
+  async drain(milliseconds: number): Promise<void> {
+    this.#context.draining = true
+    await this.#stopListening()
+    for (const tunnel of this.#tunnels) tunnel.close(closeCodes.goingAway, milliseconds)
+    for (const client of this.#clients) client.drain()
+    const deadline = new Deadline(milliseconds)
+    await Promise.race([this.#empty(), deadline.passed])
+    deadline.cancel()
+  }
+
+  /** Stops accepting and cuts everything that is live. May be called twice. */
+  async close(): Promise<void> {
+    this.#state = 'closed'
+    this.#context.draining = true
+    await this.#stopListening()
+    for (const tunnel of this.#tunnels) tunnel.abort()
+    for (const client of this.#clients) client.abort()
+    this.#context.reuse.closeAll()
+    await this.#empty()
+    this.#context.timers.stop()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #empty(): Promise<void> {
+    await Promise.all([this.#tunnels.whenEmpty(), this.#clients.whenEmpty()])
+    // A client that was about to become a tunnel may have become one meanwhile.
+    await this.#tunnels.whenEmpty()
+  }
+
+  #makePool(name: string, config: PoolConfig): Pool {
+    const weights = config.backends.map(({ weight }) => weight)
+    const backends = config.backends.map(({ address, target }) => {
+      const backend = this.#backends.get(address) ?? new Backend(address, target)
+      this.#backends.set(address, backend)
+      return backend
+    })
+    // Gateways that start together must not all send their first connections to the same backend.
+    return new Pool(name, backends, weights, roundRobin(weights, Math.random()))
+  }
+
+  /** A name that does not resolve yet is no reason not to start: it is looked up again when it is needed. */
+  async #resolve(backend: Backend): Promise<void> {
+    const { timers, log } = this.#context
+    try {
+      await backend.resolve(timers.now())
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      log.warn(
+        { event: 'backend.unresolved', code: 'BACKEND_REFUSED', backend: backend.address, reason },
+        `the name of backend ${backend.address} does not resolve: ${reason}`,
+      )
+    }
+  }
+
+  async #listen(target: ListenerConfig): Promise<void> {
+    try {
+      const listener = await this.#context.sockets.listen(target, (socket) => this.#accept(socket))
+      this.#open.push({
+        listener,
+        status: { address: addressOf(target, listener.port), port: listener.port },
+      })
+    } catch (error) {
+      throw listenError(target, error)
+    }
+  }
+
+  #accept(socket: Socket): void {
+    new ClientConnection(this.#context, this.#clients, socket)
+  }
+
+  async #stopListening(): Promise<void> {
+    await Promise.all(this.#open.splice(0).map(({ listener }) => listener.close()))
+  }
+}
+
+/** A promise that is kept after a while, and can be given up. */
+class Deadline {
+  readonly passed: Promise<void>
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  constructor(milliseconds: number) {
+    this.passed = new Promise((resolve) => {
+      this.#timer = setTimeout(resolve, milliseconds)
+    })
+  }
+
+  cancel(): void {
+    clearTimeout(this.#timer)
+  }
+}
+
+function makeContext(
+  config: GatewayConfig,
+  parts: GatewayParts,
+  tunnels: LiveSet<Tunnel>,
+  routePools: readonly Pool[],
+): GatewayContext {
+  const headLimits = { bytes: config.limits.head, fields: config.limits.fields }
+  const forHead: ResponseParser = (bytes, start, end) =>
+    parseResponseHead(bytes, start, end, headLimits, 'HEAD')
+  const forRest: ResponseParser = (bytes, start, end) =>
+    parseResponseHead(bytes, start, end, headLimits, 'GET')
+  return {
+    config,
+    sockets: parts.sockets,
+    log: parts.log,
+    accessLog: config.log.access && (config.log.level === 'info' || config.log.level === 'debug'),
+    timers: new Timers(),
+    trusted: trustedNetworks(config.trustedProxies),
+    reuse: new ConnectionReuse(config.limits.idleBackendConnections, config.timeouts.backendIdle),
+    matchRoute: compileRoutes(config.routes),
+    routePools,
+    tunnels,
+    headLimits,
+    draining: false,
+    nextRequestId: requestIds(),
+    parseRequest: (bytes, start, end) => parseRequestHead(bytes, start, end, headLimits),
+    responseParser: (method) => (method === 'HEAD' ? forHead : forRest),
+  }
+}
+
+/** Ids that are unique among gateways (random part) and within this one (counter), and cheap. */
+function requestIds(): () => string {
+  const gateway = randomBytes(6).toString('hex')
+  let count = 0
+  return () => `${gateway}-${(++count).toString(36)}`
+}
+
+class TrafficTotals {
+  messagesFromClients = 0
+  messagesFromBackends = 0
+  bytesFromClients = 0
+  bytesFromBackends = 0
+}
+
+function backendStatus(pool: Pool, index: number, live: TrafficTotals = new TrafficTotals()): BackendStatus {
+  const { address, connections, requests, connectFailures, ended } = pool.backends[index] as Backend
+  return {
+    pool: pool.name,
+    address,
+    weight: pool.weights[index] as number,
+    connections,
+    requests,
+    connectFailures,
+    messagesFromClients: ended.messagesFromClients + live.messagesFromClients,
+    messagesFromBackends: ended.messagesFromBackends + live.messagesFromBackends,
+    bytesFromClients: ended.bytesFromClients + live.bytesFromClients,
+    bytesFromBackends: ended.bytesFromBackends + live.bytesFromBackends,
+  }
+}
+
+function addressOf(target: ListenerConfig, port: number): string {
+  if ('path' in target) return `unix:${target.path}`
+  const host = target.host ?? 'localhost'
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+function listenError(target: ListenerConfig, cause: unknown): FairleadError {
+  const place = 'path' in target ? target.path : `${target.host ?? '*'}:${target.port}`
+  const code = (cause as { code?: string }).code
+  if (code === 'EADDRINUSE') {
+    return new FairleadError('LISTEN_ADDRESS_IN_USE', `${place} is already in use`, {
+      source: 'config',
+      retryable: false,
+      cause,
+    })
+  }
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new FairleadError('LISTEN_FAILED', `cannot listen on ${place}: ${reason}`, {
+    source: 'config',
+    retryable: false,
+    cause,
+  })
+}

@@ -1,0 +1,256 @@
+import { Timer } from '../core/timer-wheel.ts'
+import type { Socket, SocketError, SocketHandler } from '../net/socket.ts'
+import type { CloseCode } from '../protocol/close-codes.ts'
+import { encodeCloseFrame } from '../websocket/frame.ts'
+import { FrameTracker } from '../websocket/frame-tracker.ts'
+import type { Backend } from './backend.ts'
+import type { Log } from './log.ts'
+import type { Timers } from './timers.ts'
+
+/** What a tunnel needs of its gateway. */
+export interface TunnelHost {
+  readonly timers: Timers
+  readonly log: Log
+  /** Whether access lines are wanted, so that nobody builds a line that is thrown away. */
+  readonly accessLog: boolean
+  /** Live tunnels. */
+  readonly tunnels: Set<Tunnel>
+  readonly config: { readonly timeouts: { readonly halfClosed: number } }
+}
+
+/** Who ended a tunnel. */
+type EndedBy = 'client' | 'backend' | 'gateway' | 'timeout'
+
+/**
+ * An upgraded connection: a client leg and a backend leg, each copying what comes to the other.
+ *
+ * The hot path of the whole gateway (guarded by `npm run bench -- --work ws64,ws64k`): a chunk goes from
+ * `onData` of one leg to `write` of the other untouched; the trackers look at frame headers only.
+ */
+export class Tunnel {
+  readonly client: Socket
+  readonly server: Socket
+  readonly backend: Backend
+  readonly requestId: string
+  readonly openedAt: number
+  readonly fromClient: FrameTracker
+  readonly fromBackend: FrameTracker
+  readonly #host: TunnelHost
+  #endedBy: EndedBy | null = null
+  #error: SocketError | null = null
+  #timer: Timer<Tunnel> | null = null
+  #serverEnded = false
+  #clientClosed = false
+  #serverClosed = false
+  /** The Close that the gateway itself wants to say, as soon as each leg is between two frames. */
+  #goodbye: CloseCode | null = null
+  #goodbyeToClient = false
+  #goodbyeToServer = false
+
+  /** Takes over both sockets; `deflate` tells whether an extension may set the reserved bits of frames. */
+  constructor(
+    host: TunnelHost,
+    client: Socket,
+    server: Socket,
+    backend: Backend,
+    requestId: string,
+    deflate: boolean,
+  ) {
+    this.#host = host
+    this.client = client
+    this.server = server
+    this.backend = backend
+    this.requestId = requestId
+    this.openedAt = host.timers.now()
+    this.fromClient = new FrameTracker(true, deflate)
+    this.fromBackend = new FrameTracker(false, deflate)
+    client.context = this
+    server.context = this
+    client.handler = clientLeg
+    server.handler = backendLeg
+    backend.connections++
+    host.tunnels.add(this)
+  }
+
+  /**
+   * Says goodbye on both legs: a Close frame as soon as the leg is between two frames, then the closing
+   * handshake (RFC 6455 §7.1). Whatever is left after `milliseconds` is cut.
+   */
+  close(code: CloseCode, milliseconds: number): void {
+    if (this.#goodbye !== null || this.#clientClosed || this.#serverClosed) return
+    this.#goodbye = code
+    this.#endedBy ??= 'gateway'
+    this.#setDeadline(milliseconds)
+    this.#sayGoodbye()
+  }
+
+  /** Cuts both legs now. */
+  abort(): void {
+    this.#endedBy ??= 'gateway'
+    this.client.abort()
+    this.server.abort()
+  }
+
+  clientData(chunk: Uint8Array): void {
+    this.fromClient.track(chunk)
+    if (this.#goodbye !== null) this.#dataWhileLeaving(chunk, this.server, this.#goodbyeToServer)
+    else if (!this.server.write(chunk)) this.client.pause()
+  }
+
+  backendData(chunk: Uint8Array): void {
+    this.fromBackend.track(chunk)
+    if (this.#goodbye !== null) this.#dataWhileLeaving(chunk, this.client, this.#goodbyeToClient)
+    else if (!this.client.write(chunk)) this.server.pause()
+  }
+
+  clientEnd(): void {
+    this.#endedBy ??= 'client'
+    this.server.end()
+    this.#halfClosed()
+  }
+
+  backendEnd(): void {
+    this.#serverEnded = true
+    this.#endedBy ??= 'backend'
+    this.client.end()
+    this.#halfClosed()
+  }
+
+  clientClose(error: SocketError | null): void {
+    this.#clientClosed = true
+    this.#error ??= error
+    this.#endedBy ??= 'client'
+    // A client that vanished takes nothing any more: reading its backend on would be work for nobody.
+    if (!this.#serverClosed) this.#leave(this.server, error !== null || !this.#serverEnded)
+    this.#finish()
+  }
+
+  backendClose(error: SocketError | null): void {
+    this.#serverClosed = true
+    this.#error ??= error
+    this.#endedBy ??= 'backend'
+    // What the backend managed to say before it died is still delivered, within the half-closed deadline.
+    if (!this.#clientClosed) {
+      this.client.end()
+      this.client.resume()
+      this.#halfClosed()
+    }
+    this.#finish()
+  }
+
+  timedOut(): void {
+    this.#endedBy ??= 'timeout'
+    this.client.abort()
+    this.server.abort()
+  }
+
+  #leave(socket: Socket, cut: boolean): void {
+    if (cut) socket.abort()
+    else socket.end()
+  }
+
+  #halfClosed(): void {
+    if (this.#timer === null) this.#setDeadline(this.#host.config.timeouts.halfClosed)
+  }
+
+  #setDeadline(milliseconds: number): void {
+    this.#timer ??= new Timer<Tunnel>(this, onDeadline)
+    this.#host.timers.schedule(this.#timer, milliseconds)
+  }
+
+  #dataWhileLeaving(chunk: Uint8Array, to: Socket, saidGoodbye: boolean): void {
+    if (!saidGoodbye) to.write(chunk)
+    this.#sayGoodbye()
+  }
+
+  #sayGoodbye(): void {
+    const goodbye = this.#goodbye as CloseCode
+    if (!this.#goodbyeToClient && this.fromBackend.atFrameBoundary) {
+      this.#goodbyeToClient = true
+      this.client.write(encodeCloseFrame(goodbye.code, goodbye.reason))
+    }
+    if (!this.#goodbyeToServer && this.fromClient.atFrameBoundary) {
+      this.#goodbyeToServer = true
+      this.server.write(encodeCloseFrame(goodbye.code, goodbye.reason, maskKey()))
+    }
+    // We are the server of the client leg: after both Close frames it is ours to end TCP (RFC 6455 §7.1.1).
+    if (this.#goodbyeToClient && this.fromClient.closeSeen) this.client.end()
+    if (this.#goodbyeToServer && this.fromBackend.closeSeen) this.server.end()
+  }
+
+  #finish(): void {
+    if (!this.#clientClosed || !this.#serverClosed) return
+    const host = this.#host
+    if (this.#timer !== null) host.timers.cancel(this.#timer)
+    if (!host.tunnels.delete(this)) return
+    const { backend, fromClient, fromBackend } = this
+    backend.connections--
+    backend.ended.messagesFromClients += fromClient.messages
+    backend.ended.messagesFromBackends += fromBackend.messages
+    backend.ended.bytesFromClients += fromClient.bytes
+    backend.ended.bytesFromBackends += fromBackend.bytes
+    if (host.accessLog) this.#logClosed()
+  }
+
+  #logClosed(): void {
+    const { fromClient, fromBackend, backend, requestId } = this
+    const endedBy = this.#endedBy ?? 'gateway'
+    const closeCode = fromClient.closeCode || fromBackend.closeCode || 1006
+    this.#host.log.info(
+      {
+        event: 'tunnel.closed',
+        requestId,
+        backend: backend.address,
+        durationMs: Math.round(this.#host.timers.now() - this.openedAt),
+        endedBy,
+        closeCode: this.#goodbye?.code ?? closeCode,
+        messagesFromClient: fromClient.messages,
+        messagesFromBackend: fromBackend.messages,
+        bytesFromClient: fromClient.bytes,
+        bytesFromBackend: fromBackend.bytes,
+        ...(this.#error !== null && { error: this.#error.code }),
+      },
+      'tunnel closed',
+    )
+  }
+}
+
+function onDeadline(tunnel: Tunnel): void {
+  tunnel.timedOut()
+}
+
+function maskKey(): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(4))
+}
+
+const clientLeg: SocketHandler = {
+  onOpen() {},
+  onData(socket, chunk) {
+    ;(socket.context as Tunnel).clientData(chunk)
+  },
+  onDrain(socket) {
+    ;(socket.context as Tunnel).server.resume()
+  },
+  onEnd(socket) {
+    ;(socket.context as Tunnel).clientEnd()
+  },
+  onClose(socket, error) {
+    ;(socket.context as Tunnel).clientClose(error)
+  },
+}
+
+const backendLeg: SocketHandler = {
+  onOpen() {},
+  onData(socket, chunk) {
+    ;(socket.context as Tunnel).backendData(chunk)
+  },
+  onDrain(socket) {
+    ;(socket.context as Tunnel).client.resume()
+  },
+  onEnd(socket) {
+    ;(socket.context as Tunnel).backendEnd()
+  },
+  onClose(socket, error) {
+    ;(socket.context as Tunnel).backendClose(error)
+  },
+}

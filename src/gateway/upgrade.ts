@@ -1,0 +1,189 @@
+import { isFailure } from '../http1/failure.ts'
+import type { Fields } from '../http1/fields.ts'
+import type { RequestHead } from '../http1/request-head.ts'
+import type { ResponseHead } from '../http1/response-head.ts'
+import { encodeHead } from '../http1/write-head.ts'
+import type { Socket, SocketError } from '../net/socket.ts'
+import { checkUpgradeResponse } from '../websocket/handshake.ts'
+import type { Backend } from './backend.ts'
+import { BackendConnection, type BackendUser } from './backend-connection.ts'
+import type { GatewayContext } from './context.ts'
+import { Dial, type Dialler } from './dial.ts'
+import type { Failure } from './failure.ts'
+import { type Peer, requestText, switchingText } from './forwarding.ts'
+import type { Pool } from './pool.ts'
+import { Tunnel } from './tunnel.ts'
+
+/** The client side of an upgrade. Exactly one of the three is called, unless cancelled. */
+export interface Upgrader {
+  readonly socket: Socket
+  readonly peer: Peer
+  /** The socket belongs to the tunnel now. */
+  upgraded(upgrade: Upgrade, tunnel: Tunnel): void
+  /** The backend answered with something else than 101; the answer is to be passed on whole. */
+  upgradeDeclined(
+    upgrade: Upgrade,
+    connection: BackendConnection,
+    head: ResponseHead,
+    rest: Uint8Array | null,
+  ): void
+  upgradeFailed(upgrade: Upgrade, failure: Failure): void
+}
+
+/** A client has no business sending much before the 101; more than this waits in its own send buffer. */
+const earlyLimit = 64 * 1024
+
+/**
+ * The way from a client's upgrade request to a tunnel. Other backends are tried while none has accepted the
+ * connection; once the request was sent, its one backend decides.
+ */
+export class Upgrade implements BackendUser, Dialler {
+  readonly head: RequestHead
+  readonly requestId: string
+  readonly pool: Pool
+  readonly startedAt: number
+  backend: Backend | null = null
+  /** Status answered to the client, 0 before. */
+  status = 0
+  readonly bytesFromBackend = 0
+  /** An upgrade request has no body. */
+  readonly awaitsBody = false
+  /** Whether the client already sent bytes behind its request. */
+  hasEarlyBytes = false
+  readonly #context: GatewayContext
+  readonly #upgrader: Upgrader
+  #dial: Dial | null = null
+  #connection: BackendConnection | null = null
+  #early: Uint8Array[] = []
+  bytesFromClient = 0
+  #over = false
+
+  constructor(context: GatewayContext, upgrader: Upgrader, head: RequestHead, requestId: string, pool: Pool) {
+    this.#context = context
+    this.#upgrader = upgrader
+    this.head = head
+    this.requestId = requestId
+    this.pool = pool
+    this.startedAt = context.timers.now()
+  }
+
+  start(): void {
+    const backend = this.pool.pick(null)
+    if (backend === null) {
+      this.#fail('NO_BACKEND', `pool ${this.pool.name} has no backend for this connection`)
+      return
+    }
+    this.#dial = new Dial(this.#context, this.pool, backend, this)
+    this.#dial.start()
+  }
+
+  /** Holds what the client sends before the 101; reading goes on so that a client that leaves is noticed. */
+  clientData(chunk: Uint8Array): void {
+    this.hasEarlyBytes = true
+    this.#early.push(chunk)
+    this.bytesFromClient += chunk.length
+    if (this.bytesFromClient > earlyLimit) this.#upgrader.socket.pause()
+  }
+
+  /** The client is gone. */
+  cancel(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#dial?.cancel()
+    this.#connection?.abort()
+  }
+
+  dialled(socket: Socket, backend: Backend): void {
+    this.#dial = null
+    this.backend = backend
+    backend.requests++
+    const { headLimits, timers, config } = this.#context
+    const connection = new BackendConnection(socket, backend, this, headLimits, timers)
+    this.#connection = connection
+    socket.write(encodeHead(requestText(this.head, this.#upgrader.peer, this.requestId, true)))
+    connection.setTimeout(config.timeouts.upgrade)
+  }
+
+  dialFailed(failure: Failure): void {
+    this.#dial = null
+    this.#fail(failure.code, failure.message)
+  }
+
+  backendData(connection: BackendConnection, chunk: Uint8Array): void {
+    const parse = this.#context.responseParser('GET')
+    let bytes: Uint8Array | null = chunk
+    while (bytes !== null) {
+      const head = connection.reader.read(bytes, parse)
+      if (head === undefined) return
+      if (isFailure(head)) {
+        this.#fail('BACKEND_RESPONSE_INVALID', `the backend's answer is malformed: ${head.reason}`)
+        return
+      }
+      bytes = connection.reader.rest
+      if (head.status === 101 || head.status >= 200) {
+        this.#decide(connection, head, bytes)
+        return
+      }
+    }
+  }
+
+  backendDrained(): void {}
+
+  backendEnded(): void {
+    this.#fail('BACKEND_CLOSED', 'the backend closed the connection before it answered the upgrade')
+  }
+
+  backendClosed(_connection: BackendConnection, error: SocketError | null): void {
+    const how = error === null ? 'closed' : `broke (${error.code})`
+    this.#fail('BACKEND_CLOSED', `the backend ${how} the connection before it answered the upgrade`)
+  }
+
+  backendTimedOut(): void {
+    this.#fail('BACKEND_RESPONSE_TIMEOUT', 'the backend did not answer the upgrade in time')
+  }
+
+  #decide(connection: BackendConnection, head: ResponseHead, rest: Uint8Array | null): void {
+    if (head.status !== 101) {
+      this.#over = true
+      this.#upgrader.upgradeDeclined(this, connection, head, rest)
+      return
+    }
+    const { fields } = this.head
+    const problem = checkUpgradeResponse({
+      status: head.status,
+      upgrade: head.upgrade ?? undefined,
+      accept: head.fields.get('sec-websocket-accept'),
+      key: fields.get('sec-websocket-key') ?? '',
+      protocol: whole(head.fields, 'sec-websocket-protocol'),
+      offeredProtocols: whole(fields, 'sec-websocket-protocol'),
+      extensions: whole(head.fields, 'sec-websocket-extensions'),
+      offeredExtensions: whole(fields, 'sec-websocket-extensions'),
+    })
+    if (problem === null) this.#openTunnel(connection, head, rest)
+    else this.#fail('BACKEND_UPGRADE_INVALID', `the backend's 101 is not valid: ${problem}`)
+  }
+
+  #openTunnel(connection: BackendConnection, head: ResponseHead, rest: Uint8Array | null): void {
+    this.#over = true
+    const client = this.#upgrader.socket
+    const server = connection.release()
+    const extended = head.fields.has('sec-websocket-extensions')
+    const tunnel = new Tunnel(this.#context, client, server, connection.backend, this.requestId, extended)
+    if (rest !== null) tunnel.fromBackend.track(rest)
+    if (!client.write(encodeHead(switchingText(head), rest ?? undefined))) server.pause()
+    this.#upgrader.upgraded(this, tunnel)
+    for (const chunk of this.#early) tunnel.clientData(chunk)
+    if (this.bytesFromClient > earlyLimit && server.queuedBytes === 0) client.resume()
+  }
+
+  #fail(code: Failure['code'], message: string): void {
+    if (this.#over) return
+    this.cancel()
+    this.#upgrader.upgradeFailed(this, { code, message })
+  }
+}
+
+/** The value of a field that may be repeated (RFC 9110 §5.3). */
+function whole(fields: Fields, key: string): string | undefined {
+  return fields.has(key) ? fields.all(key).join(', ') : undefined
+}
