@@ -1,5 +1,5 @@
 import type { RequestHead } from '../http1/request-head.ts'
-import { statusText } from '../http1/write-head.ts'
+import { responseStart, statusText } from '../http1/write-head.ts'
 import { supportedVersion } from '../websocket/handshake.ts'
 import type { Failure } from './failure.ts'
 
@@ -15,7 +15,7 @@ export function failureAnswer(
   keepOpen: boolean,
 ): Uint8Array {
   const body = `${status} ${statusText(status)}: ${failure.message} (${failure.code}, request ${requestId})\n`
-  let text = `HTTP/1.1 ${status} ${statusText(status)}\r\n`
+  let text = responseStart(status)
   text += 'Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n'
   text += `Content-Length: ${Buffer.byteLength(body)}\r\n`
   if (status === 503) text += `Retry-After: ${retrySeconds()}\r\n`

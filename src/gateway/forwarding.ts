@@ -2,7 +2,7 @@ import type { Fields } from '../http1/fields.ts'
 import { endToEndFields } from '../http1/forward.ts'
 import type { RequestHead } from '../http1/request-head.ts'
 import type { ResponseHead } from '../http1/response-head.ts'
-import { statusText } from '../http1/write-head.ts'
+import { requestStart, responseStart } from '../http1/write-head.ts'
 import type { TrustedNetworks } from '../net/address.ts'
 
 /** What somebody in front of us may say about the client, which is only believed of trusted proxies. */
@@ -16,8 +16,6 @@ const forwardingFields: ReadonlySet<string> = new Set([
 
 /** These are written anew on the way to a backend. */
 const rewrittenFields: ReadonlySet<string> = new Set([...forwardingFields, 'host'])
-
-const none: ReadonlySet<string> = new Set()
 
 /** Who is at the other end of a client connection, and what is told to backends about it. */
 export class Peer {
@@ -70,7 +68,7 @@ export class Peer {
 
 /** The head of a request as a backend gets it, with the upgrade added when it is one. */
 export function requestText(head: RequestHead, peer: Peer, requestId: string, upgrade: boolean): string {
-  let text = `${head.method} ${head.target} HTTP/1.1\r\nHost: ${head.authority}\r\n`
+  let text = requestStart(head.method, head.target, head.authority)
   text += endToEndFields(head.fields, rewrittenFields)
   text += peer.forwardingText(head.authority, head.fields)
   text += `X-Request-Id: ${requestId}\r\n`
@@ -84,15 +82,14 @@ export function requestText(head: RequestHead, peer: Peer, requestId: string, up
  * @param framed whether a chunked body stays chunked
  */
 export function responseText(head: ResponseHead, connection: string | null, framed = true): string {
-  let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${endToEndFields(head.fields, none)}`
+  let text = responseStart(head.status, head.reason) + endToEndFields(head.fields)
   if (framed && head.framing.kind === 'chunked') text += 'Transfer-Encoding: chunked\r\n'
   return connection === null ? `${text}\r\n` : `${text}Connection: ${connection}\r\n\r\n`
 }
 
 /** The head of a verified 101. */
 export function switchingText(head: ResponseHead): string {
-  const fields = endToEndFields(head.fields, none)
-  return `HTTP/1.1 101 ${statusText(101)}\r\n${fields}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`
+  return `${responseStart(101)}${endToEndFields(head.fields)}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`
 }
 
 function saysWhence(fields: Fields): boolean {

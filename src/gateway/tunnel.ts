@@ -92,13 +92,17 @@ export class Tunnel {
   }
 
   clientData(chunk: Uint8Array): void {
-    this.fromClient.track(chunk)
+    const tracker = this.fromClient
+    tracker.track(chunk)
+    if (tracker.closeCode !== 0) this.#endedBy ??= 'client'
     if (this.#goodbye !== null) this.#dataWhileLeaving(chunk, this.server, this.#goodbyeToServer)
     else if (!this.server.write(chunk)) this.client.pause()
   }
 
   backendData(chunk: Uint8Array): void {
-    this.fromBackend.track(chunk)
+    const tracker = this.fromBackend
+    tracker.track(chunk)
+    if (tracker.closeCode !== 0) this.#endedBy ??= 'backend'
     if (this.#goodbye !== null) this.#dataWhileLeaving(chunk, this.client, this.#goodbyeToClient)
     else if (!this.client.write(chunk)) this.server.pause()
   }
