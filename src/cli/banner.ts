@@ -1,0 +1,29 @@
+import type { Gateway } from '../gateway/gateway.ts'
+import type { GatewayConfig } from '../gateway/options.ts'
+import { version } from './version.ts'
+
+/** `fairlead 0.1.0 on Bun 1.4.5 (pid 123)`. */
+export function runtimeLine(): string {
+  const { bun, node } = process.versions
+  const runtime = bun === undefined ? `Node ${node}` : `Bun ${bun}`
+  return `fairlead ${version} on ${runtime} (pid ${process.pid})`
+}
+
+/** Where the gateway listens, and what is behind it. */
+export function servingLines(gateway: Pick<Gateway, 'listeners'>, config: GatewayConfig): string[] {
+  return [
+    ...gateway.listeners.map(({ address }) => `listening on ${address}`),
+    ...Object.entries(config.pools).map(([name, pool]) => poolLine(name, pool)),
+  ]
+}
+
+/** A pool may have thousands of backends, a terminal has not as many lines. */
+const mostShown = 8
+
+function poolLine(name: string, { policy, backends }: GatewayConfig['pools'][string]): string {
+  const shown = backends
+    .slice(0, mostShown)
+    .map(({ address, weight }) => (weight === 1 ? address : `${address} (weight ${weight})`))
+  const more = backends.length > mostShown ? ` and ${backends.length - mostShown} more` : ''
+  return `pool ${name}, ${policy}: ${shown.join(', ')}${more}`
+}

@@ -1,0 +1,91 @@
+import { createLog, flushLogs } from '../gateway/create-log.ts'
+import { Gateway } from '../gateway/gateway.ts'
+import type { Log } from '../gateway/log.ts'
+import type { GatewayConfig } from '../gateway/options.ts'
+import { socketPort } from '../net/socket-port.ts'
+import { runtimeLine, servingLines } from './banner.ts'
+import { say } from './stderr.ts'
+
+const signalNumbers = { SIGINT: 2, SIGTERM: 15 } as const
+type Signal = keyof typeof signalNumbers
+
+/**
+ * Two signals closer than this are one: a terminal sends Ctrl-C to every process in the group, and npm passes
+ * it on once more to the command it runs.
+ */
+const echo = 500
+
+/**
+ * Runs a gateway until SIGTERM or SIGINT, then lets live work finish within `timeouts.shutdown`; a second
+ * signal cuts it. Standard error gets what is for people, standard output the log alone.
+ * @returns the exit code: 0, or 128 plus the signal's number when it was cut
+ * @throws FairleadError when a listener cannot be opened
+ */
+export async function serve(config: GatewayConfig): Promise<number> {
+  say(runtimeLine())
+  const log = createLog(config.log)
+  const gateway = new Gateway(config, { sockets: socketPort, log })
+  keepServing(log)
+  await gateway.start()
+  for (const line of servingLines(gateway, config)) say(line)
+  const code = await stopped(gateway, config.timeouts.shutdown)
+  await withinSecond(flushLogs())
+  return code
+}
+
+async function stopped(gateway: Gateway, patience: number): Promise<number> {
+  const signals = new Signals()
+  const first = await signals.next()
+  say(`${first}: finishing live connections, for up to ${patience / 1000} s; once more to stop at once`)
+  const drained = gateway.drain(patience).then(() => null)
+  const second = await Promise.race([drained, signals.next()])
+  await gateway.close()
+  return second === null ? 0 : 128 + signalNumbers[second]
+}
+
+/** The signals that ask the process to end, one after the other. */
+class Signals {
+  #lastAt = Number.NEGATIVE_INFINITY
+  #tell: (signal: Signal) => void = () => {}
+
+  constructor() {
+    for (const signal of Object.keys(signalNumbers) as Signal[]) {
+      process.on(signal, () => this.#take(signal))
+    }
+  }
+
+  next(): Promise<Signal> {
+    return new Promise((resolve) => {
+      this.#tell = resolve
+    })
+  }
+
+  #take(signal: Signal): void {
+    const now = performance.now()
+    if (now - this.#lastAt < echo) return
+    this.#lastAt = now
+    this.#tell(signal)
+  }
+}
+
+/**
+ * A mistake of ours in one connection must not end the ten thousand others. State is kept per connection and
+ * snapshots are replaced whole, so what a thrown error leaves behind is bounded by the connection it came
+ * from, which its deadlines end. It is told as loudly as a log can, with code INTERNAL and its stack.
+ */
+function keepServing(log: Log): void {
+  const tell = (err: unknown) =>
+    log.error({ event: 'internal.error', code: 'INTERNAL', err }, 'a bug in fairlead, please report it')
+  process.on('uncaughtException', tell)
+  process.on('unhandledRejection', tell)
+}
+
+/** A log whose reader has stopped reading does not keep the process from ending. */
+async function withinSecond(flushed: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const passed = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, 1000)
+  })
+  await Promise.race([flushed, passed])
+  clearTimeout(timer)
+}

@@ -1,0 +1,7 @@
+export { defineConfig } from './config/define-config.ts'
+export { type ErrorCode, type ErrorSource, FairleadError } from './core/errors.ts'
+export type { Duration, Size } from './core/units.ts'
+export { createGateway, type GatewayExtras } from './gateway/create-gateway.ts'
+export type { Gateway } from './gateway/gateway.ts'
+export type { Log } from './gateway/log.ts'
+export type { GatewayOptions } from './gateway/options.ts'
