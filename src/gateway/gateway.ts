@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import { roundRobin } from '../core/balancing/round-robin.ts'
-import { FairleadError } from '../core/errors.ts'
 import { compileRoutes } from '../core/routing.ts'
 import { parseRequestHead } from '../http1/request-head.ts'
 import { parseResponseHead } from '../http1/response-head.ts'
@@ -11,6 +10,7 @@ import { Backend } from './backend.ts'
 import { ClientConnection } from './client-connection.ts'
 import { ConnectionReuse } from './connection-reuse.ts'
 import type { GatewayContext, ResponseParser } from './context.ts'
+import { listenError } from './listen-error.ts'
 import { LiveSet } from './live-set.ts'
 import type { Log } from './log.ts'
 import type { GatewayConfig, ListenerConfig, PoolConfig } from './options.ts'
@@ -265,22 +265,4 @@ function addressOf(target: ListenerConfig, port: number): string {
   if ('path' in target) return `unix:${target.path}`
   const host = target.host ?? 'localhost'
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
-}
-
-function listenError(target: ListenerConfig, cause: unknown): FairleadError {
-  const place = 'path' in target ? target.path : `${target.host ?? '*'}:${target.port}`
-  const code = (cause as { code?: string }).code
-  if (code === 'EADDRINUSE') {
-    return new FairleadError('LISTEN_ADDRESS_IN_USE', `${place} is already in use`, {
-      source: 'config',
-      retryable: false,
-      cause,
-    })
-  }
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  return new FairleadError('LISTEN_FAILED', `cannot listen on ${place}: ${reason}`, {
-    source: 'config',
-    retryable: false,
-    cause,
-  })
 }

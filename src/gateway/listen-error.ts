@@ -1,0 +1,37 @@
+import { FairleadError } from '../core/errors.ts'
+import type { ListenerConfig } from './options.ts'
+
+/**
+ * Says why a listener cannot be opened, and how to find out who has the port.
+ * @param cause the runtime's error, with its `code`
+ */
+export function listenError(
+  target: ListenerConfig,
+  cause: unknown,
+  platform: NodeJS.Platform = process.platform,
+): FairleadError {
+  const { code, message = String(cause) } = cause as { code?: string; message?: string }
+  const details = { source: 'config', retryable: false, cause } as const
+  const place =
+    'path' in target ? `the socket ${target.path}` : `port ${target.port} (${target.host ?? 'every address'})`
+  if (code !== 'EADDRINUSE') {
+    const reason = reasons[code ?? ''] ?? message
+    return new FairleadError('LISTEN_FAILED', `cannot listen on ${place}: ${reason}`, details)
+  }
+  const ask = `see who has it: ${whoHas(target, platform)}`
+  return new FairleadError('LISTEN_ADDRESS_IN_USE', `${place} is already in use; ${ask}`, details)
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied (ports below 1024 need CAP_NET_BIND_SERVICE)',
+  EADDRNOTAVAIL: 'no network interface of this machine has this address',
+}
+
+function whoHas(target: ListenerConfig, platform: NodeJS.Platform): string {
+  if ('path' in target) {
+    return platform === 'linux' ? `ss -lxp src ${target.path}` : `lsof ${target.path}`
+  }
+  if (platform === 'linux') return `ss -ltnp 'sport = :${target.port}'`
+  if (platform === 'win32') return `netstat -ano | findstr :${target.port}`
+  return `lsof -nP -iTCP:${target.port} -sTCP:LISTEN`
+}
