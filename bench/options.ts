@@ -1,0 +1,84 @@
+import { parseArgs } from 'node:util'
+import { type PeerName, peerNames } from './peers.ts'
+import { type Pace, type WorkName, workNames } from './work.ts'
+
+export interface BenchOptions {
+  readonly peers: readonly PeerName[]
+  readonly works: readonly WorkName[]
+  readonly pace: Pace
+  readonly help: boolean
+}
+
+export const usage = `npm run bench -- [options]
+  --only LIST    peers: ${peerNames.join(', ')}
+  --work LIST    measurements: ${workNames.join(', ')}
+  --rounds N     rounds; the median of them is reported (default 5)
+  --quick        short and rough: about a minute instead of six
+  --smoke        only to see that everything runs: the figures mean nothing
+  --help`
+
+const defaultPace: Pace = {
+  rounds: 5,
+  warmMs: 250,
+  measureMs: 900,
+  latencyMs: 800,
+  tunnels: 4000,
+  memoryRounds: 2,
+}
+const quickPace: Pace = {
+  rounds: 2,
+  warmMs: 100,
+  measureMs: 400,
+  latencyMs: 400,
+  tunnels: 2000,
+  memoryRounds: 1,
+}
+const smokePace: Pace = {
+  rounds: 1,
+  warmMs: 20,
+  measureMs: 100,
+  latencyMs: 100,
+  tunnels: 100,
+  memoryRounds: 1,
+}
+
+/** The options of the command line; throws with a sentence for the user when they make no sense. */
+export function parseOptions(args: readonly string[]): BenchOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      only: { type: 'string' },
+      work: { type: 'string' },
+      rounds: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      smoke: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  const pace = values.smoke ? smokePace : values.quick ? quickPace : defaultPace
+  return {
+    peers: parseList('--only', values.only, peerNames),
+    works: parseList('--work', values.work, workNames),
+    pace: values.rounds === undefined ? pace : withRounds(pace, values.rounds),
+    help: values.help,
+  }
+}
+
+function withRounds(pace: Pace, text: string): Pace {
+  const rounds = /^\d{1,2}$/.test(text) ? Number(text) : 0
+  if (rounds === 0) throw new Error(`--rounds takes a number from 1 to 99, not ${text}`)
+  return { ...pace, rounds, memoryRounds: Math.min(rounds, pace.memoryRounds) }
+}
+
+function parseList<T extends string>(
+  option: string,
+  text: string | undefined,
+  allowed: readonly T[],
+): readonly T[] {
+  if (text === undefined) return allowed
+  const names = text.split(',').map((name) => name.trim())
+  const unknown = names.find((name) => !allowed.includes(name as T))
+  if (unknown !== undefined)
+    throw new Error(`${option} takes ${allowed.join(', ')}, not ${JSON.stringify(unknown)}`)
+  return allowed.filter((name) => names.includes(name))
+}

@@ -1,0 +1,3 @@
+module fairlead.test/bench/go-proxy
+
+go 1.19
