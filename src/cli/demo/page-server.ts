@@ -24,6 +24,8 @@ export interface PageServer {
 const files = [
   'page.html',
   'page.css',
+  'controls.css',
+  'stage.css',
   'page.js',
   'client.js',
   'crowd.js',
@@ -52,7 +54,7 @@ const security = {
 /** Pages that stopped reading are cut once this much waits for them. */
 const longestQueue = 256 * 1024
 const mostPages = 64
-const beat = 500
+const beat = 250
 
 /** The demo's own web server: the page, its live numbers, and the start and stop buttons. Loopback only. */
 export async function startPageServer(options: PageServerOptions): Promise<PageServer> {
