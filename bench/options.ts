@@ -19,14 +19,16 @@ export const usage = `npm run bench -- [options]
 
 const defaultPace: Pace = {
   rounds: 5,
-  warmMs: 250,
-  measureMs: 900,
+  warmUpMs: 1000,
+  warmMs: 200,
+  measureMs: 800,
   latencyMs: 800,
   tunnels: 4000,
   memoryRounds: 2,
 }
 const quickPace: Pace = {
   rounds: 2,
+  warmUpMs: 500,
   warmMs: 100,
   measureMs: 400,
   latencyMs: 400,
@@ -35,6 +37,7 @@ const quickPace: Pace = {
 }
 const smokePace: Pace = {
   rounds: 1,
+  warmUpMs: 50,
   warmMs: 20,
   measureMs: 100,
   latencyMs: 100,

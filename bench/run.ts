@@ -21,6 +21,7 @@ export async function runBench(
   const results = new Results()
   const running = new Map<PeerName, RunningPeer>()
   const alive = new Set(peers)
+  const warmUpPace: Pace = { ...pace, measureMs: pace.warmUpMs }
   const attempt = async (work: Work, peer: Peer, round: number, measure: () => Promise<void>) => {
     try {
       await measure()
@@ -35,14 +36,14 @@ export async function runBench(
     // The round before the first only warms up: code is compiled, pools are filled.
     const warmUp = round < 0
     for (const work of chosen.map((name) => works[name])) {
-      if (round >= work.rounds(pace) || (warmUp && work.fresh)) continue
+      if (round >= work.rounds(pace) || (warmUp && !work.compiles)) continue
       progress(`${warmUp ? 'warm-up' : `round ${round + 1} of ${work.rounds(pace)}`}: ${work.name}`)
       for (const peer of round % 2 === 0 ? peers : [...peers].reverse()) {
         if (!alive.has(peer)) continue
         await attempt(work, peer, round, async () => {
           if (work.fresh) return measureFresh(rig, work, peer, round, pace, results)
           if (!running.has(peer.name)) running.set(peer.name, await rig.startPeer(peer))
-          const finding = await work.measure(rig, running.get(peer.name)!, pace)
+          const finding = await work.measure(rig, running.get(peer.name)!, warmUp ? warmUpPace : pace)
           if (!warmUp) record(results, work, peer, round, finding)
         })
       }

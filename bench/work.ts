@@ -6,6 +6,8 @@ import type { Rig, RunningPeer, Shape } from './rig.ts'
 /** How much of everything; see `paceOf` in options.ts for the values of the default and of `--quick`. */
 export interface Pace {
   readonly rounds: number
+  /** Length of each measurement in the round before the first, which lets runtimes compile what is hot. */
+  readonly warmUpMs: number
   readonly warmMs: number
   readonly measureMs: number
   readonly latencyMs: number
@@ -33,6 +35,8 @@ export interface Work {
   readonly name: WorkName
   /** Whether it needs the peer in a fresh process. */
   readonly fresh: boolean
+  /** Whether it is run once before the first round, so that the peer is in its stride. */
+  readonly compiles: boolean
   rounds(pace: Pace): number
   measure(rig: Rig, target: RunningPeer, pace: Pace): Promise<Finding>
 }
@@ -46,8 +50,20 @@ export const works: Record<WorkName, Work> = {
   ws64k: cpuWork('ws64k', 'messages', 50, 64 * 1024),
   http: cpuWork('http', 'requests', 50, 0),
   upgrade: cpuWork('upgrade', 'upgrades', 16, 0),
-  memory: { name: 'memory', fresh: true, rounds: (pace) => pace.memoryRounds, measure: measureMemory },
-  latency: { name: 'latency', fresh: false, rounds: (pace) => pace.rounds, measure: measureLatency },
+  memory: {
+    name: 'memory',
+    fresh: true,
+    compiles: false,
+    rounds: (pace) => pace.memoryRounds,
+    measure: measureMemory,
+  },
+  latency: {
+    name: 'latency',
+    fresh: false,
+    compiles: false,
+    rounds: (pace) => pace.rounds,
+    measure: measureLatency,
+  },
 }
 
 type CpuWork = 'ws64' | 'ws16k' | 'ws64k' | 'http' | 'upgrade'
@@ -61,6 +77,7 @@ function cpuWork(
   return {
     name,
     fresh: false,
+    compiles: true,
     rounds: (pace) => pace.rounds,
     async measure(rig, target, { warmMs, measureMs }) {
       const result = await rig.measure(kind, target, { connections, payload, warmMs, measureMs })
