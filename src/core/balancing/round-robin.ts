@@ -56,9 +56,6 @@ class Rotation implements RoundRobin {
   }
 }
 
-/** `#turn` of a backend that was refused within this pick, and is not in the heap. */
-const outside = -1
-
 /**
  * For unequal weights: stride scheduling (Waldspurger and Weihl, "Stride Scheduling: Deterministic
  * Proportional-Share Resource Management", MIT/LCS/TM-528, 1995) with a heap, so a pick is O(log n). nginx's
@@ -76,7 +73,7 @@ class WeightedRounds implements RoundRobin {
   readonly #phase: Float64Array
   /** Everybody with a weight, by the time of the first turn. */
   readonly #order: Int32Array
-  /** Number of each backend's next turn in this round. */
+  /** Number of each backend's next turn in this round; its weight when it has had all. */
   readonly #turn: Int32Array
   /** Who has a turn left in this round, by its time. */
   readonly #waiting: IndexHeap
@@ -94,7 +91,7 @@ class WeightedRounds implements RoundRobin {
     this.#waiting = new IndexHeap(weights.length)
     this.#refused = new Int32Array(members.length)
     this.#now = start
-    for (const index of this.#order) this.#enterAfter(index, start)
+    for (const index of this.#order) this.#enter(index, Number.POSITIVE_INFINITY)
   }
 
   get position(): number {
@@ -103,24 +100,27 @@ class WeightedRounds implements RoundRobin {
 
   pick(accept: (index: number) => boolean): number {
     const waiting = this.#waiting
-    const count = this.#order.length
     let refused = 0
     try {
-      while (refused < count) {
-        if (waiting.size === 0) this.#startRound()
+      while (waiting.size > 0) {
         const index = waiting.first
         if (accept(index)) {
           this.#takeTurn(index)
+          for (; refused > 0; refused--) this.#enter(this.#refused[refused - 1] as number, index)
           return index
         }
         waiting.shift()
-        this.#turn[index] = outside
         this.#refused[refused++] = index
       }
-      return -1
+      const index = this.#firstOfNextRound(accept)
+      if (index !== -1) {
+        refused = 0
+        this.#startRound(index)
+      }
+      return index
     } finally {
-      // Whoever was refused has lost its turns up to now, and no later ones.
-      for (let i = 0; i < refused; i++) this.#enterAfter(this.#refused[i] as number, this.#now)
+      // Nobody was accepted: all keep their turns.
+      for (; refused > 0; refused--) this.#wait(this.#refused[refused - 1] as number)
     }
   }
 
@@ -132,21 +132,40 @@ class WeightedRounds implements RoundRobin {
     else this.#waiting.shift()
   }
 
-  #startRound(): void {
-    this.#now = 0
+  /** Asks those who have had all their turns in this round, and so were not asked yet. */
+  #firstOfNextRound(accept: (index: number) => boolean): number {
     for (const index of this.#order) {
-      if (this.#turn[index] === outside) continue
+      if (this.#turn[index] === this.#weights[index] && accept(index)) return index
+    }
+    return -1
+  }
+
+  /** Starts the next round with the first turn of `picked`. */
+  #startRound(picked: number): void {
+    this.#now = this.#timeOf(picked, 0)
+    for (const index of this.#order) {
       this.#turn[index] = 0
-      this.#waiting.push(index, this.#timeOf(index, 0))
+      this.#enter(index, picked)
     }
   }
 
-  /** Puts a backend back that has lost its turns up to `time`. */
-  #enterAfter(index: number, time: number): void {
-    const weight = this.#weights[index] as number
-    const turn = Math.max(0, Math.floor(time * weight - (this.#phase[index] as number)) + 1)
+  /** Has a backend wait for its first turn after the one of `picked`, which was now: earlier ones are lost. */
+  #enter(index: number, picked: number): void {
+    const now = this.#now
+    const elapsed = Math.floor(now * (this.#weights[index] as number) - (this.#phase[index] as number))
+    let turn = Math.max(this.#turn[index] as number, elapsed)
+    for (;;) {
+      const time = this.#timeOf(index, turn)
+      if (time > now || (time === now && index > picked)) break
+      turn++
+    }
     this.#turn[index] = turn
-    if (turn < weight) this.#waiting.push(index, this.#timeOf(index, turn))
+    this.#wait(index)
+  }
+
+  #wait(index: number): void {
+    const turn = this.#turn[index] as number
+    if (turn < (this.#weights[index] as number)) this.#waiting.push(index, this.#timeOf(index, turn))
   }
 
   #timeOf(index: number, turn: number): number {
