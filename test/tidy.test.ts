@@ -15,6 +15,7 @@ import { Tree } from './tidy/tree.ts'
 import {
   exportsAreExplicit,
   lockfileHasNoAddresses,
+  lockfileIsComplete,
   namesNoMachine,
   namesSayWhatIsInside,
   putOffWorkHasAnIssue,
@@ -39,6 +40,7 @@ describe('the repository is tidy', () => {
     ['exports are explicit', exportsAreExplicit],
     ['nothing names a path or registry of one machine', namesNoMachine],
     ['the lockfile has no download addresses', lockfileHasNoAddresses],
+    ['the lockfile names every optional package', lockfileIsComplete],
     ['links lead somewhere', linksResolve],
     ['every page of docs is linked', pagesAreLinked],
   ] as const)('%s', (_, rule) => {

@@ -15,6 +15,7 @@ import { type Rule, Tree } from './tree.ts'
 import {
   exportsAreExplicit,
   lockfileHasNoAddresses,
+  lockfileIsComplete,
   namesNoMachine,
   namesSayWhatIsInside,
   putOffWorkHasAnIssue,
@@ -243,6 +244,20 @@ describe('words', () => {
   test('a download address in the lockfile is found', () => {
     const files = { 'package-lock.json': '{\n"resolved": "x"\n}' }
     expect(places(lockfileHasNoAddresses, files)).toEqual(['package-lock.json:2'])
+  })
+
+  test('an optional package without an entry in the lockfile is found', () => {
+    const packages = {
+      'node_modules/a': {
+        optionalDependencies: { 'a-linux': '1.0.0', 'a-darwin': '1.0.0', 'a-aix': '1.0.0' },
+      },
+      'node_modules/a-linux': {},
+      'node_modules/a/node_modules/a-darwin': {},
+    }
+    const findings = lockfileIsComplete(Tree.of({ 'package-lock.json': JSON.stringify({ packages }) }))
+    expect(findings.map(({ message }) => message)).toEqual([
+      'node_modules/a may install a-aix, which has no entry: run npm run lockfile',
+    ])
   })
 })
 

@@ -95,6 +95,22 @@ export const lockfileHasNoAddresses: Rule = (tree) =>
     'has a download address: .npmrc has omit-lockfile-registry-resolved, so install with npm from this folder',
   )
 
+/** An optional package that the lockfile leaves out makes `npm ci` refuse it, on every machine. */
+export const lockfileIsComplete: Rule = (tree) => {
+  const { packages } = JSON.parse(tree.text('package-lock.json')) as {
+    packages: Record<string, { optionalDependencies?: Record<string, string> }>
+  }
+  return Object.entries(packages).flatMap(([parent, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies)
+      .filter((name) => !(`node_modules/${name}` in packages || `${parent}/node_modules/${name}` in packages))
+      .map((name) => ({
+        file: 'package-lock.json',
+        line: 1,
+        message: `${parent} may install ${name}, which has no entry: run npm run lockfile`,
+      })),
+  )
+}
+
 function grep(tree: Tree, file: string, pattern: RegExp, message: string): Finding[] {
   return tree
     .lines(file)
