@@ -6,6 +6,10 @@ export interface Authority {
   readonly port: number
 }
 
+// Most gateways serve few names, and each connection asks for one.
+let latestText = ''
+let latest: Authority | null = null
+
 /**
  * Reads `uri-host [":" port]` (RFC 9110 §7.2), or null if it is none. Stricter than RFC 3986 where neighbours
  * differ: the host is made of letters, digits, `-`, `.`, `_` and `~` without empty labels (no escapes, no
@@ -13,6 +17,13 @@ export interface Authority {
  * followed by a port from 0 to 65535; there is no userinfo.
  */
 export function parseAuthority(text: string): Authority | null {
+  if (text === latestText) return latest
+  latest = readAuthority(text)
+  latestText = text
+  return latest
+}
+
+function readAuthority(text: string): Authority | null {
   if (text.charCodeAt(0) === 0x5b) return parseIpLiteral(text)
   const colon = text.indexOf(':')
   const end = colon === -1 ? text.length : colon

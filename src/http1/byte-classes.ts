@@ -4,6 +4,7 @@ export const LF = 0x0a
 export const CR = 0x0d
 export const SP = 0x20
 export const COLON = 0x3a
+export const DEL = 0x7f
 
 /** 1 for every byte of `token` (RFC 9110 §5.6.2): what methods and field names are made of. */
 export const tokenByte = classOf((byte) => /^[!#$%&'*+\-.^_`|~0-9A-Za-z]$/.test(String.fromCharCode(byte)))
@@ -12,7 +13,7 @@ export const tokenByte = classOf((byte) => /^[!#$%&'*+\-.^_`|~0-9A-Za-z]$/.test(
  * 1 for every byte that may stand in a field value: visible characters, space, tab and obs-text
  * (RFC 9110 §5.5). CR, LF, NUL, DEL and the other controls are 0.
  */
-export const valueByte = classOf((byte) => byte === HTAB || (byte >= 0x20 && byte !== 0x7f))
+export const valueByte = classOf((byte) => byte === HTAB || (byte >= 0x20 && byte !== DEL))
 
 /** 1 for every byte of a request target: visible ASCII but `#`, which starts a fragment (RFC 9112 §3.2). */
 export const targetByte = classOf((byte) => byte > 0x20 && byte < 0x7f && byte !== 0x23)

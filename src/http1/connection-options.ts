@@ -1,5 +1,5 @@
 import { failure, type HeadFailure } from './failure.ts'
-import { isToken, mark } from './field-names.ts'
+import { isToken, mark, repeatedShift } from './field-names.ts'
 import { type Fields, listContains, listMembers } from './fields.ts'
 
 const badOption = failure(400, 'invalid Connection field')
@@ -28,9 +28,8 @@ const common = new Map<string, ConnectionOptions>([
 /** Reads the options; members that are not tokens are a failure (RFC 9110 §7.6.1). */
 export function connectionOptions(fields: Fields): ConnectionOptions | HeadFailure {
   if ((fields.marks & mark.connection) === 0) return none
-  const index = fields.keys.indexOf('connection')
-  if (fields.keys.indexOf('connection', index + 1) === -1) {
-    const known = common.get(fields.values[index] as string)
+  if ((fields.marks & (mark.connection << repeatedShift)) === 0) {
+    const known = common.get(fields.get('connection') as string)
     if (known !== undefined) return known
   }
   const value = fields.all('connection').join(',')

@@ -1,5 +1,6 @@
-import { COLON, CR, HTAB, LF, latin1, SP, tokenByte, valueByte } from './byte-classes.ts'
+import { COLON, CR, DEL, HTAB, LF, latin1, SP, tokenByte } from './byte-classes.ts'
 import { failure, type HeadFailure } from './failure.ts'
+import { fieldNameAt, hashStep } from './field-names.ts'
 import type { Fields } from './fields.ts'
 
 const emptyName = failure(400, 'field name is empty')
@@ -11,6 +12,8 @@ const tooMany = failure(431, 'too many header fields')
 /**
  * Parses field lines up to and including the empty line that ends them (RFC 9112 §5):
  * `token ":" OWS value OWS CRLF`. No whitespace before the colon (§5.1), no folding (§5.2), CRLF only (§2.2).
+ *
+ * Hot path, guarded by `npm run bench`: 10 fields of 330 bytes take about 0.6 us.
  *
  * @param end index behind the empty line; the two bytes before it MUST be CRLF and MUST start a line
  */
@@ -25,27 +28,35 @@ export function parseFieldBlock(
   if (start === last) return null
   const text = latin1(bytes, start, last)
   let at = start
-  let count = 0
   // No bounds are checked within a line: every scan stops at a CR, and the block ends with one.
   while (at < last) {
     const nameStart = at
-    while (tokenByte[bytes[at] as number] === 1) at++
-    if (bytes[at] !== COLON || at === nameStart) return nameFailure(bytes[at], at === nameStart)
-    const nameEnd = at++
-    while (bytes[at] === SP || bytes[at] === HTAB) at++
+    let hash = 0
+    let byte = bytes[at] as number
+    while (tokenByte[byte] === 1) {
+      hash = hashStep(hash, byte)
+      byte = bytes[++at] as number
+    }
+    if (byte !== COLON || at === nameStart) return nameFailure(byte, at === nameStart)
+    const nameEnd = at
+    byte = bytes[++at] as number
+    while (byte === SP || byte === HTAB) byte = bytes[++at] as number
     const valueStart = at
-    while (valueByte[bytes[at] as number] === 1) at++
-    if (bytes[at] !== CR || bytes[at + 1] !== LF) return badValue
+    // The comparisons of `valueByte`, spelled out: half the time of a table on JavaScriptCore.
+    while ((byte >= SP && byte !== DEL) || byte === HTAB) byte = bytes[++at] as number
+    if (byte !== CR || bytes[at + 1] !== LF) return badValue
     let valueEnd = at
-    while (valueEnd > valueStart && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HTAB)) valueEnd--
+    while (valueEnd > valueStart && isBlank(bytes[valueEnd - 1])) valueEnd--
     at += 2
-    if (++count > maxFields) return tooMany
-    fields.add(
-      text.substring(nameStart - start, nameEnd - start),
-      text.substring(valueStart - start, valueEnd - start),
-    )
+    if (fields.length === maxFields) return tooMany
+    const entry = fieldNameAt(bytes, nameStart, nameEnd, hash)
+    fields.append(entry, text.substring(valueStart - start, valueEnd - start))
   }
   return at === last ? null : badValue
+}
+
+function isBlank(byte: number | undefined): boolean {
+  return byte === SP || byte === HTAB
 }
 
 function nameFailure(byte: number | undefined, empty: boolean): HeadFailure {

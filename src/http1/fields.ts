@@ -1,64 +1,77 @@
-import { fieldName, mark, repeatedShift } from './field-names.ts'
+import { type FieldName, fieldName, mark, repeatedShift } from './field-names.ts'
 
 /** The header (or trailer) fields of one message, in order, repeated names included. */
 export class Fields {
-  /** Names as received. */
-  readonly names: string[] = []
-  /** Names in lower case. */
-  readonly keys: string[] = []
-  /** Values without surrounding whitespace, one character per byte. */
+  /** The name of each field and what the codec knows about it. */
+  readonly entries: FieldName[] = []
+  /** The value of each field without surrounding whitespace, one character per byte. */
   readonly values: string[] = []
-  /** The marks of each name (`field-names.ts`). */
-  readonly marksOf: number[] = []
-  /** All marks together; shifted by `repeatedShift` where a marked name repeats. */
+  /** The marks of all names together (`field-names.ts`); shifted by `repeatedShift` where a name repeats. */
   marks = 0
 
   get length(): number {
-    return this.names.length
+    return this.entries.length
+  }
+
+  /** The names as received; a new array. */
+  get names(): string[] {
+    return this.entries.map((entry) => entry.name)
+  }
+
+  /** The names in lower case; a new array. */
+  get keys(): string[] {
+    return this.entries.map((entry) => entry.key)
   }
 
   /** The first value of a field, by its lower-case name. */
   get(key: string): string | undefined {
-    const index = this.keys.indexOf(key)
+    const index = this.indexOf(key)
     return index === -1 ? undefined : this.values[index]
   }
 
   /** All values of a field, by its lower-case name, in order. */
   all(key: string): string[] {
     const found: string[] = []
-    for (let i = 0; i < this.keys.length; i++) if (this.keys[i] === key) found.push(this.values[i] as string)
+    for (let at = this.indexOf(key); at !== -1; at = this.indexOf(key, at + 1))
+      found.push(this.values[at] as string)
     return found
   }
 
   /** Whether a field is there, by its lower-case name. */
   has(key: string): boolean {
-    return this.keys.includes(key)
+    return this.indexOf(key) !== -1
+  }
+
+  /** The index of the first field of a lower-case name at or behind an index, -1 if there is none. */
+  indexOf(key: string, from = 0): number {
+    const entries = this.entries
+    for (let i = from; i < entries.length; i++) if ((entries[i] as FieldName).key === key) return i
+    return -1
   }
 
   /**
-   * Appends a field. Nothing is checked: the parsers add what they have checked, everybody else adds constants
-   * or values that passed `isFieldValue`.
+   * Appends a field. Nothing is checked: the name MUST be a token, and the value a constant or one that passed
+   * `isFieldValue`.
    */
   add(name: string, value: string): void {
-    const known = fieldName(name)
-    const marks = known.marks & ~mark.hop
-    if ((this.marks & marks) !== 0) this.marks |= marks << repeatedShift
-    this.marks |= known.marks
-    this.names.push(known.name)
-    this.keys.push(known.key)
+    this.append(fieldName(name), value)
+  }
+
+  /** Appends a field whose name was looked up. */
+  append(entry: FieldName, value: string): void {
+    const marks = entry.marks
+    // `hop` is shared by many names, so it never says that one repeats.
+    if (marks !== 0) this.marks |= marks | ((this.marks & marks & ~mark.hop) << repeatedShift)
+    this.entries.push(entry)
     this.values.push(value)
-    this.marksOf.push(known.marks)
   }
 
   /** Removes all fields of a lower-case name. */
   remove(key: string): void {
-    const kept = new Fields()
-    for (let i = 0; i < this.length; i++) {
-      if (this.keys[i] !== key) kept.add(this.names[i] as string, this.values[i] as string)
-    }
-    this.names.length = this.keys.length = this.values.length = this.marksOf.length = 0
+    const entries = this.entries.splice(0)
+    const values = this.values.splice(0)
     this.marks = 0
-    for (let i = 0; i < kept.length; i++) this.add(kept.names[i] as string, kept.values[i] as string)
+    for (const [i, entry] of entries.entries()) if (entry.key !== key) this.append(entry, values[i] as string)
   }
 }
 

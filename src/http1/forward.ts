@@ -1,4 +1,4 @@
-import { mark } from './field-names.ts'
+import { type FieldName, mark } from './field-names.ts'
 import { type Fields, listContains, listMembers } from './fields.ts'
 
 /**
@@ -15,13 +15,12 @@ import { type Fields, listContains, listMembers } from './fields.ts'
  */
 export function endToEndFields(fields: Fields, drop?: ReadonlySet<string>): string {
   const named = (fields.marks & mark.connection) === 0 ? null : namedByConnection(fields)
-  const { names, keys, values, marksOf } = fields
+  const { entries, values } = fields
   let text = ''
-  for (let i = 0; i < names.length; i++) {
-    if (((marksOf[i] as number) & mark.hop) !== 0) continue
-    const key = keys[i] as string
-    if (drop?.has(key) || named?.includes(key)) continue
-    text += `${names[i]}: ${values[i]}\r\n`
+  for (let i = 0; i < entries.length; i++) {
+    const { name, key, marks } = entries[i] as FieldName
+    if ((marks & mark.hop) !== 0 || drop?.has(key) || named?.includes(key)) continue
+    text += `${name}: ${values[i]}\r\n`
   }
   return (fields.marks & mark.te) !== 0 && acceptsTrailers(fields) ? `${text}TE: trailers\r\n` : text
 }

@@ -50,7 +50,7 @@ function chunkedOnly(value: string): Framing | HeadFailure {
 }
 
 function declaredLength(fields: Fields): Framing | HeadFailure {
-  const index = fields.keys.indexOf('content-length')
+  const index = fields.indexOf('content-length')
   const text = fields.values[index] as string
   let length = 0
   for (let i = 0; i < text.length; i++) {

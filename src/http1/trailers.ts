@@ -31,10 +31,8 @@ export class TrailerReader {
     const fields = new Fields()
     this.failure = parseFieldBlock(this.#held.bytes, 0, this.#held.length, this.#limits.fields, fields)
     let text = ''
-    for (let i = 0; i < fields.length; i++) {
-      const key = fields.keys[i] as string
-      if (((fields.marksOf[i] as number) & mark.hop) !== 0 || isForbiddenTrailer(key)) continue
-      text += `${fields.names[i]}: ${fields.values[i]}\r\n`
+    for (const [i, { name, key, marks }] of fields.entries.entries()) {
+      if ((marks & mark.hop) === 0 && !isForbiddenTrailer(key)) text += `${name}: ${fields.values[i]}\r\n`
     }
     return text
   }
