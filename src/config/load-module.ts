@@ -29,7 +29,7 @@ function explain(cause: unknown): string {
     return `Node ${process.versions.node} cannot read TypeScript; use Node 22.18 or newer, Bun, a .mjs file or YAML`
   }
   if (code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX') return `${oneLine(message)} (Node erases types only)`
-  if (/Cannot find (package|module) '?"?fairlead/.test(message)) {
+  if (/Cannot find (package|module) ['"]fairlead['"]/.test(message)) {
     return "cannot find the package 'fairlead' from here: install it there, or export a plain object without importing it"
   }
   return oneLine(message)

@@ -31,7 +31,7 @@ const mostAliases = 100
 export function parseYaml(text: string): ParsedText | { readonly mistakes: readonly Mistake[] } {
   const lines = new LineCounter()
   const options = { lineCounter: lines, prettyErrors: false, merge: true, stringKeys: true } as const
-  const document = parseDocument(text, { ...options, logLevel: 'silent' })
+  const document = parseDocument(text, { ...options, logLevel: 'error' })
   const at = (offset: number) => {
     const { line, col } = lines.linePos(offset)
     return { line, column: col }

@@ -62,6 +62,12 @@ describe('pretty', () => {
     expect(lines[0]).toMatch(/^\d\d:\d\d:\d\d\.\d{3} INFO {2}GET \/ status=200 path="\/a b"\n$/)
   })
 
+  test('an error code alone is a field like others', () => {
+    const { log, lines } = collect({ format: 'pretty' })
+    log.info({ error: 'reset' }, 'tunnel closed')
+    expect(lines[0]).toMatch(/INFO {2}tunnel closed error=reset\n$/)
+  })
+
   test('a stack stands below its line', () => {
     const { log, lines } = collect({ format: 'pretty' })
     log.error({ err: new Error('broken') }, 'failed')

@@ -15,15 +15,17 @@ const dim = '\u001b[2m'
 const reset = '\u001b[0m'
 
 /** Fields of the JSON line that have their own place in the pretty one, or none. */
-const placed = new Set(['level', 'time', 'msg', 'event', 'err', 'error'])
+const placed = new Set(['level', 'time', 'msg', 'event'])
 
 /** Turns one JSON log line into one for people: local time, level, message, `key=value`; a stack goes below. */
 export function prettyLog(json: string, colored: boolean): string {
   const line = JSON.parse(json) as Line
   const paint = (color: string | undefined, text: string) =>
     colored && color !== undefined ? `${color}${text}${reset}` : text
+  const { err, error } = line
+  const below = [err, error].filter((value) => typeof value === 'object' && value !== null)
   const fields = Object.entries(line)
-    .filter(([key]) => !placed.has(key))
+    .filter(([key, value]) => !placed.has(key) && !below.includes(value as object))
     .map(([key, value]) => `${key}=${show(value)}`)
   const parts = [
     paint(dim, clock(line.time)),
@@ -31,7 +33,7 @@ export function prettyLog(json: string, colored: boolean): string {
     printable(line.msg),
     ...(fields.length > 0 ? [paint(dim, fields.join(' '))] : []),
   ]
-  return `${parts.join(' ')}\n${showError(line.err ?? line.error)}`
+  return `${parts.join(' ')}\n${below.map((value) => showError(value as object)).join('')}`
 }
 
 function clock(time: string): string {
@@ -45,9 +47,7 @@ function show(value: unknown): string {
   return printable(JSON.stringify(value))
 }
 
-function showError(error: unknown): string {
-  if (error === undefined || error === null) return ''
-  if (typeof error !== 'object') return `      ${printable(String(error))}\n`
+function showError(error: object): string {
   const { code, message, stack } = error as { code?: string; message?: string; stack?: string }
   const text = stack ?? [code, message].filter(Boolean).join(': ')
   return text

@@ -1,0 +1,211 @@
+import { configJsonSchema, type JsonSchema } from '../src/config/json-schema.ts'
+
+/** `docs/reference/config.md`, made from the schema: what cannot be parsed cannot be documented. */
+export function configReference(): string {
+  const schema = configJsonSchema()
+  return `${[intro, ...sections(schema, ''), fullExample].join('\n\n')}\n`
+}
+
+const intro = `<!-- Written by \`npm run docs\` from src/gateway/options.ts. Change it there. -->
+
+# Configuration
+
+A gateway is configured by a YAML or JSON file, by a TypeScript or JavaScript module, or by the object that
+\`createGateway\` takes. All have the same fields.
+
+\`fairlead run\` looks for \`fairlead.yaml\`, \`fairlead.yml\`, \`fairlead.json\`, then \`fairlead.config.ts\`
+(\`.mts\`, \`.js\`, \`.mjs\`) in the current folder; \`--config\` names another file. \`fairlead check\` checks a file
+and opens nothing. Every mistake is told at once, with file, line, column, field, what was found and what is
+allowed; nothing is opened until all is well.
+
+## The smallest file
+
+\`\`\`yaml
+# yaml-language-server: $schema=./node_modules/fairlead/docs/reference/config.schema.json
+listen: [{ port: 8080 }]
+pools: { chat: { policy: round-robin, backends: [127.0.0.1:3001, { address: 127.0.0.1:3002, weight: 2 }] } }
+routes: [{ pool: chat }]
+\`\`\`
+
+The first line gives completion and checks in editors that know the YAML language server, such as VS Code with
+the YAML extension. The schema is part of the package; \`fairlead schema\` prints it too.
+
+The same as a module, \`fairlead.config.ts\`:
+
+\`\`\`ts
+import { defineConfig } from 'fairlead'
+
+export default defineConfig({
+  listen: [{ port: 8080 }],
+  pools: {
+    chat: { policy: 'round-robin', backends: ['127.0.0.1:3001', { address: '127.0.0.1:3002', weight: 2 }] },
+  },
+  routes: [{ pool: 'chat' }],
+})
+\`\`\`
+
+## Values
+
+- A **duration** is text with a unit: \`250ms\`, \`5s\`, \`1.5m\`, \`2h\`, \`1d\`.
+- A **size** is text with a unit: \`512B\`, \`64KiB\`, \`1MiB\`.
+- An IPv6 address with port goes in quotes in YAML: \`'[::1]:3001'\`.
+- A file has at most 1 MiB. YAML anchors, aliases and merge keys (\`<<\`) work; a key that stands twice is a mistake.`
+
+const fullExample = `## Everything
+
+Every field; those with a default show it.
+
+\`\`\`yaml
+listen:
+  - port: 8080
+  - host: 127.0.0.1
+    port: 8081
+  - path: /run/fairlead.sock
+
+pools:
+  chat:
+    policy: round-robin
+    backends:
+      - 127.0.0.1:3001
+      - address: "[::1]:3002"
+        weight: 2
+      - unix:/run/chat.sock
+  site:
+    backends: [localhost:4000]
+
+routes:
+  - match:
+      host: "*.example.com"
+      path: { prefix: /chat }
+      headers: { X-Tenant: blue }
+    pool: chat
+  - match:
+      path: { exact: /status }
+    pool: chat
+  - match:
+      path: /app
+    pool: site
+  - pool: site
+
+trustedProxies: [10.0.0.0/8, "::1"]
+
+timeouts:
+  connect: 3s
+  connectTotal: 5s
+  requestHead: 10s
+  requestBodyIdle: 30s
+  response: 60s
+  responseBodyIdle: 5m
+  upgrade: 10s
+  clientIdle: 60s
+  backendIdle: 30s
+  halfClosed: 10s
+  shutdown: 10s
+
+limits:
+  head: 16KiB
+  fields: 100
+  idleBackendConnections: 128
+
+log:
+  level: info
+  format: auto
+  access: true
+\`\`\``
+
+/** One section for a map and, below it, one for each map inside it. */
+function sections(schema: JsonSchema, path: string): string[] {
+  const title = path === '' ? '## Top level' : `## \`${path}\``
+  const about = schema.description === undefined ? [] : [schema.description]
+  const shapes = shapesOf(schema)
+  const tables = shapes.map((shape) => table(shape, path))
+  const own = [title, ...about, tables.join('\n\nor\n\n')].join('\n\n')
+  const inner = shapes.flatMap((shape) =>
+    Object.entries(shape.properties ?? {}).flatMap(([name, field]) => {
+      const [inside, suffix] = mapInside(field)
+      if (inside === undefined) return []
+      // A list or map is described by its field; the section is about one entry.
+      const described = suffix === '' ? inside : withoutDescription(inside)
+      return sections(described, `${path === '' ? '' : `${path}.`}${name}${suffix}`)
+    }),
+  )
+  return [own, ...inner]
+}
+
+function withoutDescription({ description: _, ...schema }: JsonSchema): JsonSchema {
+  return schema
+}
+
+/** The maps a value may be: itself, or those of its alternatives. */
+function shapesOf(schema: JsonSchema): JsonSchema[] {
+  return (schema.anyOf ?? [schema]).filter(({ properties }) => properties !== undefined)
+}
+
+/** The map a field holds, and how its path goes on; nothing when it holds none worth a section. */
+function mapInside(field: JsonSchema): [JsonSchema | undefined, string] {
+  const { items, additionalProperties } = field
+  if (items !== undefined && shapesOf(items).length > 0) return [items, '[]']
+  if (additionalProperties && shapesOf(additionalProperties).length > 0)
+    return [additionalProperties, '.<name>']
+  return field.properties === undefined ? [undefined, ''] : [field, '']
+}
+
+function table(schema: JsonSchema, path: string): string {
+  const rows = Object.entries(schema.properties ?? {}).map(([name, field]) => {
+    const required = schema.required?.includes(name) === true
+    const meaning = (field.description ?? '').replaceAll('|', '\\|')
+    return [`\`${name}\``, typeOf(field, name, path), defaultOf(field, required), meaning]
+  })
+  const all = [['Field', 'Type', 'Default', 'Meaning'], ...rows]
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...all.map((row) => (row[column] as string).length)))
+  const lines = all.map((row) => tableRow(row.map((cell, column) => cell.padEnd(widths[column] as number))))
+  return [lines[0], tableRow(widths.map((width) => '-'.repeat(width))), ...lines.slice(1)].join('\n')
+}
+
+function tableRow(cells: readonly string[]): string {
+  return `| ${cells.join(' | ')} |`
+}
+
+function defaultOf(field: JsonSchema, required: boolean): string {
+  if (required) return '_required_'
+  const { default: fallback } = field
+  if (fallback === undefined || field.properties !== undefined) return ''
+  if (Array.isArray(fallback) && fallback.length === 0) return '_empty_'
+  return `\`${typeof fallback === 'string' ? fallback : JSON.stringify(fallback)}\``
+}
+
+function typeOf(field: JsonSchema, name: string, path: string): string {
+  const here = `${path === '' ? '' : `${path}.`}${name}`
+  const [inside, suffix] = mapInside(field)
+  const plain = field.items?.anyOf?.filter(({ properties }) => properties === undefined) ?? []
+  const alternatives = plain.length > 0 && inside ? `text or ` : ''
+  if (inside !== undefined && suffix === '[]') return `list of ${alternatives}${link(`${here}[]`)}`
+  if (inside !== undefined) return suffix === '' ? link(here) : `map of ${link(`${here}.<name>`)}`
+  if (field.items !== undefined) return `list of ${simpleType(field.items)}`
+  return simpleType(field)
+}
+
+function simpleType(schema: JsonSchema): string {
+  if (schema.anyOf !== undefined) return [...new Set(schema.anyOf.map(simpleType))].join(' or ')
+  if (schema.enum !== undefined) return schema.enum.map((value) => `\`${value}\``).join(', ')
+  if (schema.properties !== undefined) return `\`{ ${Object.keys(schema.properties).join(', ')} }\``
+  if (schema.additionalProperties) return `map of ${simpleType(schema.additionalProperties)}`
+  if (schema.type === 'boolean') return '`true` or `false`'
+  if (schema.type === 'integer') return `whole number, ${schema.minimum} to ${schema.maximum}`
+  if (schema.format !== undefined) return formats[schema.format] ?? schema.format
+  if (schema.pattern?.includes('(ms|s|m|h|d)')) return 'duration'
+  if (schema.pattern?.includes('(B|KiB|MiB|GiB)')) return 'size'
+  return schema.type === 'string' ? 'text' : (schema.type ?? 'anything')
+}
+
+const formats: Readonly<Record<string, string>> = {
+  ipv4: 'IP address',
+  ipv6: 'IP address',
+  cidrv4: 'CIDR block',
+  cidrv6: 'CIDR block',
+}
+
+/** To the section of a path, by the anchor that GitHub gives its heading. */
+function link(path: string): string {
+  return `[\`${path}\`](#${path.toLowerCase().replace(/[^\w -]/g, '')})`
+}
