@@ -28,7 +28,7 @@ export const noOrphans: Rule = (tree) => {
       message:
         isTest(file) || !tests.has(file)
           ? 'is imported by nobody: use it or delete it (a program is named main.ts or *-main.ts)'
-          : 'is used by tests only: delete it, or name it *-contract.ts if it is shared test code',
+          : 'is used by tests only: delete it, or if it is shared test code, name it *-contract.ts or put it in a folder contract/',
     }))
 }
 

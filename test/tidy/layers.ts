@@ -109,7 +109,7 @@ export const importsAreDependencies: Rule = (tree) => {
     .map(({ file, line, name }) => ({
       file,
       line,
-      message: `imports ${name}, which is not among the "dependencies" of package.json (shared test code is named *-contract.ts)`,
+      message: `imports ${name}, which is not among the "dependencies" of package.json (shared test code is named *-contract.ts or stands in a folder contract/)`,
     }))
 }
 

@@ -110,6 +110,7 @@ describe('what may be imported where', () => {
       'src/cli/c.ts': `${oneImport('@scope/a/deep')}import 'pino'\nimport type { W } from 'ws'\nimport 'node:fs'`,
       'src/cli/a.test.ts': oneImport('vitest'),
       'src/net/socket-contract.ts': oneImport('vitest'),
+      'src/net/contract/workbench.ts': oneImport('ws'),
     }
     expect(places(importsAreDependencies, files)).toEqual(['src/cli/a.ts:2', 'src/cli/b.ts:2'])
   })

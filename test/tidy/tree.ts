@@ -80,7 +80,7 @@ export const productCode = /^src\/.*\.ts$/
 
 /** Tests, and the contract suites they share: not part of the product. */
 export function isTest(path: string): boolean {
-  return /\.test\.ts$|-contract\.ts$/.test(path) || path.startsWith('test/')
+  return /\.test\.ts$|-contract\.ts$|\/contract\//.test(path) || path.startsWith('test/')
 }
 
 /** Files that something outside the code starts: what package.json exports, and programs. */

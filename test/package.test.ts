@@ -1,0 +1,148 @@
+import { spawnSync } from 'node:child_process'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+const root = resolve(fileURLToPath(import.meta.url), '../..')
+const binaries = join(root, 'node_modules/.bin')
+const runtimes = ['node', 'bun']
+
+interface Manifest {
+  readonly version: string
+  readonly bin: Readonly<Record<string, string>>
+  readonly exports: Readonly<Record<string, string | { readonly types: string; readonly default: string }>>
+}
+
+/** The package as npm would publish it, built into a folder of its own and installed by a stranger. */
+describe('the published package', () => {
+  // `stage` is what is packed; `stranger` is a project that has it in node_modules.
+  const folder = mkdtempSync(join(tmpdir(), 'fairlead-package-'))
+  const stage = join(folder, 'stage')
+  const stranger = join(folder, 'stranger')
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest
+  let packed: readonly string[] = []
+
+  beforeAll(() => {
+    mkdirSync(stage)
+    for (const name of ['package.json', 'README.md', 'LICENSE', 'docs']) {
+      if (existsSync(join(root, name))) cpSync(join(root, name), join(stage, name), { recursive: true })
+    }
+    run(join(binaries, 'node'), [join(root, 'scripts/build.mjs'), '--out', join(stage, 'dist')], root)
+    // Without scripts: prepack would build the repository's own dist.
+    const report = run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], stage)
+    packed = filesOf(JSON.parse(report))
+    symlinkSync(join(root, 'node_modules'), join(stage, 'node_modules'))
+    mkdirSync(join(stranger, 'node_modules/@types'), { recursive: true })
+    symlinkSync(stage, join(stranger, 'node_modules/fairlead'))
+    symlinkSync(join(root, 'node_modules/@types/node'), join(stranger, 'node_modules/@types/node'))
+    writeFileSync(join(stranger, 'package.json'), '{ "type": "module" }')
+  }, 60_000)
+
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  test('holds the product and its docs, and no source, test or benchmark', () => {
+    expect(packed).toContain('package.json')
+    expect(packed).toContain('LICENSE')
+    expect(packed).toContain('README.md')
+    expect(packed).toContain('dist/index.js')
+    expect(
+      packed.filter((file) => !/^(dist|docs)\/|^(package\.json|LICENSE|README\.md)$/.test(file)),
+    ).toEqual([])
+    expect(packed.filter((file) => /\.test\.|contract|(^|\/)bench\/|(?<!\.d)\.ts$/.test(file))).toEqual([])
+  })
+
+  test('has every file that package.json promises', () => {
+    const promised = Object.values(manifest.exports).flatMap((target) =>
+      typeof target === 'string' ? [target] : [target.types, target.default],
+    )
+    const missing = [...promised, ...Object.values(manifest.bin)]
+      .map((path) => path.replace(/^\.\//, ''))
+      .filter((path) => !packed.includes(path))
+    expect(missing).toEqual([])
+  })
+
+  test('has every page, style and picture that the source folder has', () => {
+    const assets = run('find', ['src', '-type', 'f', '!', '-name', '*.ts'], root).split('\n').filter(Boolean)
+    const missing = assets
+      .map((path) => path.replace(/^src/, 'dist'))
+      .filter((path) => !packed.includes(path))
+    expect(missing).toEqual([])
+  })
+
+  test('imports only files that it holds', () => {
+    const missing = packed
+      .filter((file) => /^dist\/.*\.(js|d\.ts)$/.test(file))
+      .flatMap((file) => relativeImports(join(stage, file)))
+      // Declarations import declarations as `.ts`, which the compiler takes for `.d.ts`.
+      .filter((path) => !existsSync(path) && !existsSync(path.replace(/\.ts$/, '.d.ts')))
+    expect(missing).toEqual([])
+  })
+
+  test.each(runtimes)('runs the command on %s', (runtime) => {
+    const command = join(stage, manifest.bin.fairlead as string)
+    expect(run(join(binaries, runtime), [command, '--version'], stranger).trim()).toContain(manifest.version)
+  })
+
+  test('runs the command as a program', () => {
+    const command = join(stage, manifest.bin.fairlead as string)
+    expect(run(command, ['--version'], stranger)).toContain(manifest.version)
+  })
+
+  test.each(runtimes)('is imported by name on %s', (runtime) => {
+    writeFileSync(
+      join(stranger, 'a.js'),
+      `import * as all from 'fairlead'\nconsole.log(Object.keys(all).join())\n`,
+    )
+    expect(run(join(binaries, runtime), ['a.js'], stranger)).toContain('createGateway')
+  })
+
+  test('has declarations that a strict project compiles against', () => {
+    writeFileSync(
+      join(stranger, 'a.ts'),
+      `import { createGateway, type Gateway, type GatewayOptions } from 'fairlead'
+const options: GatewayOptions = {
+  listen: [{ port: 8080 }],
+  pools: { chat: { backends: ['127.0.0.1:3001'] } },
+  routes: [{ pool: 'chat' }],
+}
+export const create: () => Gateway | Promise<Gateway> = () => createGateway(options)
+// @ts-expect-error A port is a number, and the types say so.
+export const wrong: GatewayOptions = { ...options, listen: [{ port: 'eighty' }] }
+`,
+    )
+    const settings = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2024', '--types', 'node']
+    expect(run(join(binaries, 'tsc'), [...settings, 'a.ts'], stranger)).toBe('')
+  }, 60_000)
+})
+
+/** Output of a program that must end well, with our Node first in PATH. */
+function run(command: string, args: readonly string[], cwd: string): string {
+  const env = { ...process.env, PATH: `${binaries}:${process.env.PATH}` }
+  const ended = spawnSync(command, args, { cwd, env, encoding: 'utf8' })
+  if (ended.status !== 0) {
+    throw new Error(`${command} ${args.join(' ')} ended with ${ended.status}\n${ended.stdout}${ended.stderr}`)
+  }
+  return ended.stdout
+}
+
+/** npm reports a list of packages, from version 12 on an object of them. */
+function filesOf(report: Readonly<Record<string, { readonly files: readonly { readonly path: string }[] }>>) {
+  return Object.values(report).flatMap(({ files }) => files.map(({ path }) => path))
+}
+
+function relativeImports(file: string): string[] {
+  const specifiers = readFileSync(file, 'utf8').matchAll(/(?:from |import\(|^import )['"](\.[^'"]+)['"]/gm)
+  return [...specifiers].map(([, specifier]) => resolve(dirname(file), specifier as string))
+}
