@@ -26,6 +26,8 @@ export interface WindowResult {
   readonly proxyCpuNs: number
   readonly backendCpuNs: number
   readonly loadCpuNs: number
+  /** All cores together, whoever used them. Counted in steps of 10 ms. */
+  readonly machineCpuNs: number
   /** Latency of one unit in microseconds. */
   readonly p50Us: number
   readonly p99Us: number

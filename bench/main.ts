@@ -9,7 +9,6 @@ import { findPeer, type Peer, type PeerName } from './peers.ts'
 import { type RunFacts, reportMarkdown } from './report.ts'
 import { Rig } from './rig.ts'
 import { runBench } from './run.ts'
-import { packageFolder } from './runtimes.ts'
 import { judge } from './targets.ts'
 
 function say(text: string): void {
@@ -45,12 +44,11 @@ async function bench(options: BenchOptions, folder: string): Promise<void> {
   console.log(markdown)
   const { samples, loads, failures } = results
   const json = { ...facts, pace: options.pace, samples, loads, failures, targets: judge(results) }
-  say(`written to ${save(facts.date, markdown, json)}.{md,json}`)
+  say(`written to ${save(options.out, facts.date, markdown, json)}.{md,json}`)
   if (failures.length > 0) process.exitCode = 1
 }
 
-function save(date: string, markdown: string, json: unknown): string {
-  const folder = process.env.FAIRLEAD_BENCH_RESULTS ?? join(packageFolder, 'bench/results')
+function save(folder: string, date: string, markdown: string, json: unknown): string {
   mkdirSync(folder, { recursive: true })
   const path = join(folder, date.replace(' ', '-').replace(':', ''))
   writeFileSync(`${path}.md`, `${markdown}\n`)

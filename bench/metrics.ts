@@ -5,8 +5,8 @@ export const metrics = {
   ws64k: { title: '64 KiB round trip', unit: 'µs CPU', digits: 1 },
   http: { title: 'HTTP request', unit: 'µs CPU', digits: 1 },
   upgrade: { title: 'upgrade', unit: 'µs CPU', digits: 0 },
-  memory: { title: 'idle tunnel', unit: 'KB', digits: 1 },
-  refill: { title: 'idle tunnel, second fill', unit: 'KB', digits: 1 },
+  memory: { title: 'idle tunnel', unit: 'KiB', digits: 1 },
+  refill: { title: 'idle tunnel, second fill', unit: 'KiB', digits: 1 },
   p50: { title: 'added latency p50', unit: 'µs', digits: 0 },
   p99: { title: 'added latency p99', unit: 'µs', digits: 0 },
 } as const satisfies Record<string, Metric>

@@ -1,19 +1,26 @@
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type PeerName, peerNames } from './peers.ts'
-import { type Pace, type WorkName, workNames } from './work.ts'
+import { packageFolder } from './runtimes.ts'
+import type { Pace } from './work.ts'
+import { type WorkName, workNames } from './work-names.ts'
 
 export interface BenchOptions {
   readonly peers: readonly PeerName[]
   readonly works: readonly WorkName[]
   readonly pace: Pace
+  readonly out: string
   readonly help: boolean
 }
 
+const defaultPeers = peerNames.filter((name) => name !== 'ws-relay')
+
 export const usage = `npm run bench -- [options]
-  --only LIST    peers: ${peerNames.join(', ')}
+  --only LIST    peers: ${peerNames.join(', ')} (default: all but ws-relay)
   --work LIST    measurements: ${workNames.join(', ')}
   --rounds N     rounds; the median of them is reported (default 5)
   --quick        short and rough: about a minute instead of six
+  --out FOLDER   where the result goes as Markdown and JSON (default bench/results)
   --smoke        only to see that everything runs: the figures mean nothing
   --help`
 
@@ -54,15 +61,17 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       work: { type: 'string' },
       rounds: { type: 'string' },
       quick: { type: 'boolean', default: false },
+      out: { type: 'string', default: join(packageFolder, 'bench/results') },
       smoke: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   })
   const pace = values.smoke ? smokePace : values.quick ? quickPace : defaultPace
   return {
-    peers: parseList('--only', values.only, peerNames),
-    works: parseList('--work', values.work, workNames),
+    peers: values.only === undefined ? defaultPeers : parseList('--only', values.only, peerNames),
+    works: values.work === undefined ? workNames : parseList('--work', values.work, workNames),
     pace: values.rounds === undefined ? pace : withRounds(pace, values.rounds),
+    out: values.out,
     help: values.help,
   }
 }
@@ -73,12 +82,7 @@ function withRounds(pace: Pace, text: string): Pace {
   return { ...pace, rounds, memoryRounds: Math.min(rounds, pace.memoryRounds) }
 }
 
-function parseList<T extends string>(
-  option: string,
-  text: string | undefined,
-  allowed: readonly T[],
-): readonly T[] {
-  if (text === undefined) return allowed
+function parseList<T extends string>(option: string, text: string, allowed: readonly T[]): readonly T[] {
   const names = text.split(',').map((name) => name.trim())
   const unknown = names.find((name) => !allowed.includes(name as T))
   if (unknown !== undefined)

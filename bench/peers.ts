@@ -4,16 +4,28 @@ import { join } from 'node:path'
 import type { Command } from './child.ts'
 import { haproxyConfig, nginxConfig } from './peer-configs.ts'
 import { findProgram, findRuntime, packageFolder } from './runtimes.ts'
+import { type WorkName, workNames } from './work-names.ts'
 
 /** What is measured: a proxy that can be started in front of the backend. */
 export interface Peer {
   readonly name: PeerName
   readonly version: string
+  /** What it can be measured with. @default everything */
+  readonly works?: readonly WorkName[]
   /** How to start it; may write its config into the folder, which is its own. */
   command(port: number, backendPort: number, folder: string): Command
 }
 
-export const peerNames = ['haproxy', 'fairlead-bun', 'fairlead-node', 'nginx', 'http-proxy-3', 'go'] as const
+export const peerNames = [
+  'haproxy',
+  'fairlead-bun',
+  'fairlead-node',
+  'nginx',
+  'http-proxy-3',
+  'http-proxy-3-default',
+  'go',
+  'ws-relay',
+] as const
 export type PeerName = (typeof peerNames)[number]
 
 /** A peer that cannot be measured here, and why. */
@@ -35,7 +47,16 @@ const finders: Record<PeerName, (folder: string) => Peer> = {
   haproxy: findHaproxy,
   nginx: findNginx,
   go: buildGoProxy,
-  'http-proxy-3': findHttpProxy3,
+  'http-proxy-3': () => findNodeProgram('http-proxy-3', 'http-proxy-3', ['keep-alive']),
+  // Without an agent each request opens a connection to the backend; the rest is the same as with one.
+  'http-proxy-3-default': () => ({
+    ...findNodeProgram('http-proxy-3-default', 'http-proxy-3', ['no-agent']),
+    works: ['http'],
+  }),
+  'ws-relay': () => ({
+    ...findNodeProgram('ws-relay', 'ws', []),
+    works: workNames.filter((name) => name !== 'http'),
+  }),
   'fairlead-bun': () => findFairlead('bun'),
   'fairlead-node': () => findFairlead('node'),
 }
@@ -84,16 +105,17 @@ function buildGoProxy(folder: string): Peer {
   }
 }
 
-function findHttpProxy3(): Peer {
+/** A program in bench/peers around an npm package; `args` follow the two ports. */
+function findNodeProgram(name: PeerName, packageName: 'http-proxy-3' | 'ws', args: readonly string[]): Peer {
   const file = runtimeOrThrow('node')
-  const manifest = join(packageFolder, 'node_modules/http-proxy-3/package.json')
-  if (!existsSync(manifest)) throw new Error('http-proxy-3 is not installed (npm ci)')
+  const manifest = join(packageFolder, 'node_modules', packageName, 'package.json')
+  if (!existsSync(manifest)) throw new Error(`${packageName} is not installed (npm ci)`)
   const { version } = JSON.parse(readFileSync(manifest, 'utf8'))
-  const program = join(packageFolder, 'bench/peers/http-proxy-3.ts')
+  const program = join(packageFolder, 'bench/peers', packageName === 'ws' ? 'ws-relay.ts' : 'http-proxy-3.ts')
   return {
-    name: 'http-proxy-3',
-    version: `http-proxy-3 ${version} on Node ${firstLine(file, ['--version'])}`,
-    command: (port, backendPort) => ({ file, args: [program, `${port}`, `${backendPort}`] }),
+    name,
+    version: `${[packageName, version, ...args].join(' ')} on Node ${firstLine(file, ['--version'])}`,
+    command: (port, backendPort) => ({ file, args: [program, `${port}`, `${backendPort}`, ...args] }),
   }
 }
 

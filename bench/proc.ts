@@ -28,6 +28,14 @@ export function cpuBetween(before: CpuReading, after: CpuReading): number {
   return total
 }
 
+/** Nanoseconds that all cores together have been busy, or lent to another guest of the host, since the machine started. */
+export function readMachineCpu(): number {
+  const line = readOrEmpty('/proc/stat').split('\n')[0]!
+  const [user, nice, system, , , irq, softirq, steal] = line.trim().split(/\s+/).slice(1).map(Number)
+  const ticks = user! + nice! + system! + irq! + softirq! + steal!
+  return ticks * 10_000_000
+}
+
 /** Resident bytes of the processes together. `smaps_rollup` is exact, `statm` lags by some pages per CPU. */
 export function readResidentBytes(pids: readonly number[]): number {
   let total = 0

@@ -1,8 +1,9 @@
 import { type MetricName, metricNames, metrics } from './metrics.ts'
 import type { PeerName } from './peers.ts'
 import type { Results } from './results.ts'
+import { median } from './statistics.ts'
 import { describeVerdict, judge } from './targets.ts'
-import { type WorkName, workNames } from './work.ts'
+import { type WorkName, workNames } from './work-names.ts'
 
 /** What a reader has to know about where the figures come from. */
 export interface RunFacts {
@@ -29,11 +30,17 @@ export function reportMarkdown(facts: RunFacts, results: Results): string {
     figuresTable(peers, results),
     'Units per second, and the share of one core that proxy, backend and load generator used:',
     loadTable(peers, results),
+    `Everything else on the machine used ${othersLine(results)} of a core; much above 5 % makes the figures rough.`,
     'Targets:',
     judge(results)
       .map((verdict) => `- ${describeVerdict(verdict)}`)
       .join('\n'),
-    results.failures.map((f) => `- FAILED ${f.peer} ${f.work}, round ${f.round + 1}: ${f.reason}`).join('\n'),
+    results.failures
+      .map(
+        (f) =>
+          `- FAILED ${f.peer} ${f.work}, ${f.round < 0 ? 'warm-up' : `round ${f.round + 1}`}: ${f.reason}`,
+      )
+      .join('\n'),
   ]
     .filter((part) => part !== '')
     .join('\n\n')
@@ -56,7 +63,7 @@ function figure(metric: MetricName, peer: PeerName, results: Results): string {
     v.toFixed(metrics[metric].digits),
   )
   const ratio = peer === 'haproxy' ? null : results.ratio(metric, peer, 'haproxy')
-  return `${middle} (${min} to ${max})${ratio === null ? '' : `, ${ratio.median.toFixed(2)}x`}`
+  return `${middle} (${min} to ${max})${ratio === null ? '' : `, ${ratio.toFixed(2)}x`}`
 }
 
 function loadTable(peers: readonly PeerName[], results: Results): string {
@@ -71,6 +78,11 @@ function loadOf(work: WorkName, peer: PeerName, results: Results): string {
   if (load === null) return '–'
   const shares = [load.proxy, load.backend, load.generator].map((share) => `${Math.round(share * 100)}`)
   return `${Math.round(load.unitsPerSecond)}/s, ${shares.join(' + ')} %`
+}
+
+function othersLine(results: Results): string {
+  const shares = results.loads.map((load) => load.others)
+  return shares.length === 0 ? 'an unknown share' : `${Math.round(median(shares) * 100)} %`
 }
 
 /** A Markdown table, with its columns aligned for those who read it as plain text. */

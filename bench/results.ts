@@ -1,7 +1,8 @@
 import type { MetricName } from './metrics.ts'
 import type { PeerName } from './peers.ts'
 import { median } from './statistics.ts'
-import type { LoadShares, WorkName } from './work.ts'
+import type { LoadShares } from './work.ts'
+import type { WorkName } from './work-names.ts'
 
 /** One value of one metric of one peer in one round. */
 export interface Sample {
@@ -43,8 +44,12 @@ export class Results {
     return values.length === 0 ? null : spreadOf(values)
   }
 
-  /** The ratio of two peers, taken within each round, where both saw the same machine; then the median of these. */
-  ratio(metric: MetricName, peer: PeerName, base: PeerName): Spread | null {
+  /**
+   * The ratio of two peers, taken within each round, where both saw the same machine; then the median of these. Of an
+   * added latency, which is a difference and may come out negative, the ratio of the medians, when both are positive.
+   */
+  ratio(metric: MetricName, peer: PeerName, base: PeerName): number | null {
+    if (metric === 'p50' || metric === 'p99') return this.#ratioOfMedians(metric, peer, base)
     const ratios: number[] = []
     for (const sample of this.samples) {
       if (sample.metric !== metric || sample.peer !== peer) continue
@@ -53,7 +58,13 @@ export class Results {
       )
       if (other !== undefined && other.value > 0) ratios.push(sample.value / other.value)
     }
-    return ratios.length === 0 ? null : spreadOf(ratios)
+    return ratios.length === 0 ? null : median(ratios)
+  }
+
+  #ratioOfMedians(metric: MetricName, peer: PeerName, base: PeerName): number | null {
+    const [mine, other] = [this.spread(metric, peer), this.spread(metric, base)]
+    if (mine === null || other === null || mine.median <= 0 || other.median <= 0) return null
+    return mine.median / other.median
   }
 
   /** The median of each share over the rounds. */
@@ -65,6 +76,7 @@ export class Results {
       proxy: median(loads.map((l) => l.proxy)),
       backend: median(loads.map((l) => l.backend)),
       generator: median(loads.map((l) => l.generator)),
+      others: median(loads.map((l) => l.others)),
     }
   }
 }

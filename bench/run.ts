@@ -1,7 +1,8 @@
 import type { Peer, PeerName } from './peers.ts'
 import { Results } from './results.ts'
 import type { Rig, RunningPeer } from './rig.ts'
-import { type Pace, type Work, type WorkName, works } from './work.ts'
+import { type Pace, type Work, works } from './work.ts'
+import type { WorkName } from './work-names.ts'
 
 /** Says what is going on; the figures come at the end. */
 type Progress = (text: string) => void
@@ -39,7 +40,7 @@ export async function runBench(
       if (round >= work.rounds(pace) || (warmUp && !work.compiles)) continue
       progress(`${warmUp ? 'warm-up' : `round ${round + 1} of ${work.rounds(pace)}`}: ${work.name}`)
       for (const peer of round % 2 === 0 ? peers : [...peers].reverse()) {
-        if (!alive.has(peer)) continue
+        if (!alive.has(peer) || peer.works?.includes(work.name) === false) continue
         await attempt(work, peer, round, async () => {
           if (work.fresh) return measureFresh(rig, work, peer, round, pace, results)
           if (!running.has(peer.name)) running.set(peer.name, await rig.startPeer(peer))

@@ -2,6 +2,7 @@ import type { WindowResult } from './job.ts'
 import type { MetricName } from './metrics.ts'
 import { listProcessTree, readResidentBytes } from './proc.ts'
 import type { Rig, RunningPeer, Shape } from './rig.ts'
+import type { WorkName } from './work-names.ts'
 
 /** How much of everything; see `paceOf` in options.ts for the values of the default and of `--quick`. */
 export interface Pace {
@@ -22,12 +23,13 @@ export interface Finding {
   readonly load?: LoadShares
 }
 
-/** How fast it went, and the share of one core that each process used. */
+/** How fast it went, and the share of one core that each process, and everything else on the machine, used. */
 export interface LoadShares {
   readonly unitsPerSecond: number
   readonly proxy: number
   readonly backend: number
   readonly generator: number
+  readonly others: number
 }
 
 /** One kind of measurement. */
@@ -40,9 +42,6 @@ export interface Work {
   rounds(pace: Pace): number
   measure(rig: Rig, target: RunningPeer, pace: Pace): Promise<Finding>
 }
-
-export const workNames = ['ws64', 'ws16k', 'ws64k', 'http', 'upgrade', 'memory', 'latency'] as const
-export type WorkName = (typeof workNames)[number]
 
 export const works: Record<WorkName, Work> = {
   ws64: cpuWork('ws64', 'messages', 50, 64),
@@ -88,13 +87,14 @@ function cpuWork(
 }
 
 function sharesOf(result: WindowResult): LoadShares {
-  const nanoseconds = result.seconds * 1e9
-  return {
-    unitsPerSecond: result.units / result.seconds,
-    proxy: result.proxyCpuNs / nanoseconds,
-    backend: result.backendCpuNs / nanoseconds,
-    generator: result.loadCpuNs / nanoseconds,
-  }
+  const [proxy, backend, generator, machine] = [
+    result.proxyCpuNs,
+    result.backendCpuNs,
+    result.loadCpuNs,
+    result.machineCpuNs,
+  ].map((nanoseconds) => nanoseconds / (result.seconds * 1e9)) as [number, number, number, number]
+  const others = Math.max(0, machine - proxy - backend - generator)
+  return { unitsPerSecond: result.units / result.seconds, proxy, backend, generator, others }
 }
 
 const warmTunnels = 20
@@ -112,7 +112,7 @@ async function measureMemory(rig: Rig, target: RunningPeer, { tunnels }: Pace): 
     await rig.openTunnels(target, tunnels)
     const grown = (await settledMemory(target)) - start
     await rig.closeTunnels()
-    return grown / tunnels / 1000
+    return grown / tunnels / 1024
   }
   const memory = await perTunnel()
   await settledMemory(target)
