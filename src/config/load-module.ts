@@ -61,7 +61,10 @@ function position(cause: unknown, path: string): string {
   for (const name of [pathToFileURL(path).href, path]) {
     const start = stack.indexOf(`${name}:`)
     const place = start === -1 ? undefined : /^:\d+(:\d+)?/.exec(stack.slice(start + name.length))
-    if (place) return place[0]
+    if (place === null || place === undefined) continue
+    // Node underlines a mistake in TypeScript syntax instead of counting columns.
+    const underline = place[1] === undefined ? /^( *)\^+$/m.exec(stack)?.[1] : undefined
+    return underline === undefined ? place[0] : `${place[0]}:${underline.length + 1}`
   }
   return ''
 }
