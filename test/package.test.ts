@@ -74,11 +74,11 @@ describe('the published package', () => {
   })
 
   test('has every page, style and picture that the source folder has', () => {
-    const assets = run('find', ['src', '-type', 'f', '!', '-name', '*.ts'], root).split('\n').filter(Boolean)
-    const missing = assets
-      .map((path) => path.replace(/^src/, 'dist'))
-      .filter((path) => !packed.includes(path))
-    expect(missing).toEqual([])
+    const assets = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+      .filter((path) => /\.[a-z0-9]+$/.test(path) && !path.endsWith('.ts'))
+      .map((path) => `dist/${path}`)
+    expect(assets).not.toEqual([])
+    expect(assets.filter((path) => !packed.includes(path))).toEqual([])
   })
 
   test('imports only files that it holds', () => {
