@@ -10,7 +10,7 @@ import { parseYaml } from './parse-yaml.ts'
 import { readText } from './read-text.ts'
 
 /** The files that are looked for when none is named, in this order. */
-export const defaultFiles = [
+const defaultFiles = [
   'fairlead.yaml',
   'fairlead.yml',
   'fairlead.json',

@@ -58,8 +58,15 @@ describe('JSON', () => {
 describe('pretty', () => {
   test('a line shows level, message and fields', () => {
     const { log, lines } = collect({ format: 'pretty' })
-    log.info({ event: 'request.finished', status: 200, path: '/a b' }, 'GET /')
-    expect(lines[0]).toMatch(/^\d\d:\d\d:\d\d\.\d{3} INFO {2}GET \/ status=200 path="\/a b"\n$/)
+    log.info({ event: 'backend.ejected', count: 2, path: '/a b' }, 'it happened')
+    expect(lines[0]).toMatch(/^\d\d:\d\d:\d\d\.\d{3} INFO {2}it happened count=2 path="\/a b"\n$/)
+  })
+
+  test('an access line begins with what people look for', () => {
+    const { log, lines } = collect({ format: 'pretty' })
+    const fields = { event: 'request.completed', requestId: 'r1', method: 'GET', host: 'a', path: '/b' }
+    log.info({ ...fields, status: 200 }, 'request')
+    expect(lines[0]).toMatch(/INFO {2}request GET a \/b 200 requestId=r1\n$/)
   })
 
   test('an error code alone is a field like others', () => {

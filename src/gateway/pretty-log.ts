@@ -17,6 +17,13 @@ const reset = '\u001b[0m'
 /** Fields of the JSON line that have their own place in the pretty one, or none. */
 const placed = new Set(['level', 'time', 'msg', 'event'])
 
+/** What people look for first in an access line: shown as words of the message, without their names. */
+const spoken: Readonly<Record<string, readonly string[]>> = {
+  'request.completed': ['method', 'host', 'path', 'status'],
+  'tunnel.opened': ['host', 'path', 'backend'],
+  'tunnel.closed': ['backend', 'closeCode'],
+}
+
 /** Turns one JSON log line into one for people: local time, level, message, `key=value`; a stack goes below. */
 export function prettyLog(json: string, colored: boolean): string {
   const line = JSON.parse(json) as Line
@@ -24,13 +31,14 @@ export function prettyLog(json: string, colored: boolean): string {
     colored && color !== undefined ? `${color}${text}${reset}` : text
   const { err, error } = line
   const below = [err, error].filter((value) => typeof value === 'object' && value !== null)
+  const words = (spoken[String(line.event)] ?? []).filter((key) => line[key] !== undefined)
   const fields = Object.entries(line)
-    .filter(([key, value]) => !placed.has(key) && !below.includes(value as object))
+    .filter(([key, value]) => !placed.has(key) && !words.includes(key) && !below.includes(value as object))
     .map(([key, value]) => `${key}=${show(value)}`)
   const parts = [
     paint(dim, clock(line.time)),
     paint(colors[line.level], line.level.toUpperCase().padEnd(5)),
-    printable(line.msg),
+    [printable(line.msg), ...words.map((key) => show(line[key]))].join(' '),
     ...(fields.length > 0 ? [paint(dim, fields.join(' '))] : []),
   ]
   return `${parts.join(' ')}\n${below.map((value) => showError(value as object)).join('')}`
