@@ -110,6 +110,7 @@ export class Tunnel {
   clientEnd(): void {
     this.#endedBy ??= 'client'
     this.server.end()
+    if (this.#closingHandshakeDone()) this.client.end()
     this.#halfClosed()
   }
 
@@ -117,6 +118,7 @@ export class Tunnel {
     this.#serverEnded = true
     this.#endedBy ??= 'backend'
     this.client.end()
+    if (this.#closingHandshakeDone()) this.server.end()
     this.#halfClosed()
   }
 
@@ -146,6 +148,11 @@ export class Tunnel {
     this.#endedBy ??= 'timeout'
     this.client.abort()
     this.server.abort()
+  }
+
+  /** After a Close in both directions nothing more may be said (RFC 6455 §5.5.1). */
+  #closingHandshakeDone(): boolean {
+    return this.fromClient.closeSeen && this.fromBackend.closeSeen
   }
 
   #leave(socket: Socket, cut: boolean): void {

@@ -25,6 +25,7 @@ export interface TrustedNetworks {
  * Throws a RangeError that names the first entry which is neither an IP address nor a CIDR network.
  */
 export function trustedNetworks(list: readonly string[]): TrustedNetworks {
+  if (list.length === 0) return nobody
   // Two lists, because a BlockList lets an IPv6 network match IPv4 addresses: '::/0' would trust them all.
   const ipv4 = new BlockList()
   const ipv6 = new BlockList()
@@ -43,6 +44,8 @@ export function trustedNetworks(list: readonly string[]): TrustedNetworks {
     },
   }
 }
+
+const nobody: TrustedNetworks = { contains: () => false }
 
 function parseNetwork(entry: string): { address: string; length: number; version: 4 | 6 } {
   const [address = '', prefix, rest] = entry.split('/')

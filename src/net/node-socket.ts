@@ -16,6 +16,8 @@ const drainOwed = 8
 /** Our own `abort`: what the stream says about its end does not matter. */
 const aborted = 16
 const closed = 32
+/** The peer's FIN came while paused: it is told by `resume`. */
+const endOwed = 64
 
 /** A socket of the port over a `net.Socket`, which queues, flushes and half-closes by itself. */
 export class NodeSocket implements Socket {
@@ -63,7 +65,9 @@ export class NodeSocket implements Socket {
   end(): void {
     if ((this.state & (ending | aborted | closed)) !== 0) return
     this.state |= ending
-    this.stream.end()
+    // Closing sends the FIN as well; with nothing left to send and to read, shutdown(2) would be one call more.
+    if ((this.state & finSeen) !== 0 && this.stream.writableLength === 0) this.stream.destroy()
+    else this.stream.end()
   }
 
   abort(): void {
@@ -92,6 +96,7 @@ export class NodeSocket implements Socket {
     if ((this.state & paused) === 0) return
     this.state &= ~paused
     this.stream.resume()
+    if ((this.state & endOwed) !== 0) queueMicrotask(() => guarded(this.stream, tellEnd))
   }
 
   // What follows is called by this adapter only; the port's `Socket` does not show it.
@@ -119,6 +124,15 @@ export class NodeSocket implements Socket {
   peerEnded(): void {
     if ((this.state & (finSeen | aborted)) !== 0) return
     this.state |= finSeen
+    // Node ends a paused stream at once when nothing is buffered.
+    if ((this.state & paused) !== 0) this.state |= endOwed
+    else this.handler.onEnd(this)
+  }
+
+  /** Tells a FIN that came while paused. */
+  tellEnd(): void {
+    if ((this.state & (endOwed | paused | aborted | closed)) !== endOwed) return
+    this.state &= ~endOwed
     this.handler.onEnd(this)
   }
 
@@ -128,6 +142,8 @@ export class NodeSocket implements Socket {
 
   streamClosed(): void {
     if ((this.state & closed) !== 0) return
+    this.state &= ~paused
+    this.tellEnd()
     this.state |= closed
     this.stopTimer()
     const clean = (this.state & (ending | finSeen)) === (ending | finSeen)
@@ -163,6 +179,10 @@ function reset(this: Stream): void {
   } catch {}
   // Before Node 24 a reset waits until everything is written.
   this.destroy()
+}
+
+function tellEnd(socket: NodeSocket): void {
+  socket.tellEnd()
 }
 
 function guarded(stream: Stream, run: (socket: NodeSocket) => void): void {
