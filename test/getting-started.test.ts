@@ -7,7 +7,7 @@ import { check } from '../src/cli/check.ts'
 // What the guide says the commands print is what they print.
 
 const guide = readFileSync(new URL('../docs/guide/getting-started.md', import.meta.url), 'utf8')
-const config = /^```yaml\n([^]*?)^```/m.exec(guide)?.[1] as string
+const config = /^```yaml\n([\s\S]*?)^```/m.exec(guide)?.[1] as string
 
 const folder = mkdtempSync(join(tmpdir(), 'fairlead-guide-'))
 const file = join(folder, 'fairlead.yaml')
