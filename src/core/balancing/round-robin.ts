@@ -143,17 +143,14 @@ class WeightedRounds implements RoundRobin {
   /** Starts the next round with the first turn of `picked`. */
   #startRound(picked: number): void {
     this.#now = this.#timeOf(picked, 0)
-    for (const index of this.#order) {
-      this.#turn[index] = 0
-      this.#enter(index, picked)
-    }
+    for (const index of this.#order) this.#enter(index, picked)
   }
 
   /** Has a backend wait for its first turn after the one of `picked`, which was now: earlier ones are lost. */
   #enter(index: number, picked: number): void {
     const now = this.#now
-    const elapsed = Math.floor(now * (this.#weights[index] as number) - (this.#phase[index] as number))
-    let turn = Math.max(this.#turn[index] as number, elapsed)
+    // Just before the turn that is sought, also when the product was rounded.
+    let turn = Math.floor(now * (this.#weights[index] as number) - (this.#phase[index] as number)) - 1
     for (;;) {
       const time = this.#timeOf(index, turn)
       if (time > now || (time === now && index > picked)) break
