@@ -40,19 +40,28 @@ export function run(command, args, options) {
   if (child.pid !== undefined) running.add(child.pid)
   return new Promise((done) => {
     let late = false
-    const timer = setTimeout(() => {
+    let how = ''
+    const deadline = setTimeout(() => {
       late = true
       endGroup(child.pid, 'SIGKILL')
     }, options.timeoutSeconds * 1000)
-    const finish = (/** @type {string} */ how) => {
-      clearTimeout(timer)
-      endGroup(child.pid, 'SIGKILL')
+    const finish = () => {
       if (child.pid !== undefined) running.delete(child.pid)
       done({ ok: how === 'code 0', how: late ? `no end after ${options.timeoutSeconds} s` : how, output })
     }
-    child.once('error', (error) => finish(error.message))
-    // Not 'close': a process that outlived its parent may hold the pipes open; it is ended by finish.
-    child.once('exit', (code, signal) => setImmediate(finish, signal ?? `code ${code}`))
+    const ended = (/** @type {string} */ reason) => {
+      how = reason
+      clearTimeout(deadline)
+      endGroup(child.pid, 'SIGKILL')
+      // The last of the output. Whoever left the group may hold the pipes open, so there is a limit to it.
+      const patience = setTimeout(finish, 2000)
+      child.once('close', () => {
+        clearTimeout(patience)
+        finish()
+      })
+    }
+    child.once('error', (error) => ended(error.message))
+    child.once('exit', (code, signal) => ended(signal ?? `code ${code}`))
   })
 }
 

@@ -5,14 +5,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { run } from './child.mjs'
+import { countJunit, countVitest } from './count-tests.mjs'
 import { bin, root } from './setup.mjs'
 
-/**
- * @typedef {object} Count
- * @property {number} passed
- * @property {number} failed
- * @property {number} skipped
- */
+/** @import { Ended } from './child.mjs' */
+/** @import { Count } from './count-tests.mjs' */
 
 const minutes = 60
 
@@ -48,7 +45,9 @@ export async function runOnNode(filters, folder) {
   const args = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...filters]
   args.push('--reporter=default', '--reporter=json', `--outputFile.json=${file}`)
   const ended = await run(bin('node'), args, { timeoutSeconds: 30 * minutes, env: path() })
-  const count = existsSync(file) ? readVitest(file) : { passed: 0, failed: 0, skipped: 0 }
+  const count = existsSync(file)
+    ? countVitest(readFileSync(file, 'utf8'))
+    : { passed: 0, failed: 0, skipped: 0 }
   return witness(count, ended, 'vitest')
 }
 
@@ -89,7 +88,9 @@ async function runFileOnBun(file, reportFile) {
     `./${file}`,
   ]
   const ended = await run(bin('bun'), args, { timeoutSeconds: 10 * minutes, capture: true, env: path() })
-  const count = existsSync(reportFile) ? readJunit(reportFile) : { passed: 0, failed: 0, skipped: 0 }
+  const count = existsSync(reportFile)
+    ? countJunit(readFileSync(reportFile, 'utf8'))
+    : { passed: 0, failed: 0, skipped: 0 }
   const silent = count.passed + count.failed + count.skipped === 0 && ended.ok
   const result = witness(count, silent ? { ...ended, ok: false, how: 'no test in the file' } : ended, file)
   const skipped = result.skipped > 0 ? `, ${result.skipped} skipped` : ''
@@ -99,7 +100,7 @@ async function runFileOnBun(file, reportFile) {
 
 /**
  * @param {Count} count
- * @param {import('./child.mjs').Ended} ended
+ * @param {Ended} ended
  * @param {string} name
  * @returns {Count}
  */
@@ -107,39 +108,6 @@ function witness(count, ended, name) {
   if (ended.ok || count.failed > 0) return count
   console.log(`${name}: failed without a failed test (${ended.how})`)
   return { ...count, failed: 1 }
-}
-
-/**
- * @param {string} file
- * @returns {Count}
- */
-function readVitest(file) {
-  const count = { passed: 0, failed: 0, skipped: 0 }
-  for (const suite of JSON.parse(readFileSync(file, 'utf8')).testResults) {
-    let failed = 0
-    for (const { status } of suite.assertionResults) {
-      if (status === 'passed') count.passed++
-      else if (status === 'skipped' || status === 'todo' || status === 'disabled') count.skipped++
-      // 'pending' never came to an end: its process died.
-      else failed++
-    }
-    // A file that could not be loaded, or whose hook failed, has no failed test of its own.
-    count.failed += failed === 0 && suite.status === 'failed' ? 1 : failed
-  }
-  return count
-}
-
-/**
- * @param {string} file
- * @returns {Count}
- */
-function readJunit(file) {
-  const head = /<testsuites\b[^>]*>/.exec(readFileSync(file, 'utf8'))?.[0] ?? ''
-  const number = (/** @type {string} */ name) =>
-    Number(new RegExp(`\\b${name}="(\\d+)"`).exec(head)?.[1] ?? 0)
-  const failed = number('failures') + number('errors')
-  const skipped = number('skipped')
-  return { passed: Math.max(0, number('tests') - failed - skipped), failed, skipped }
 }
 
 /** @param {string[]} filters */
@@ -156,7 +124,7 @@ function findTests(filters) {
 /**
  * @param {boolean} ok
  * @param {string} line
- * @param {import('./child.mjs').Ended} ended
+ * @param {Ended} ended
  */
 function report(ok, line, ended) {
   console.log(`${ok ? '✓' : '✗'} ${line}`)

@@ -42,16 +42,34 @@ function isCurrent() {
   const installed = readPackages(join(root, 'node_modules', '.package-lock.json'))
   if (wanted === null) throw new Error('package-lock.json is missing or unreadable')
   if (installed === null) return false
-  for (const [path, entry] of Object.entries(wanted)) {
-    if (path === '') continue
-    const found = installed[path]
-    // Optional packages for other platforms are not installed.
-    if (found === undefined ? entry.optional !== true : found.integrity !== entry.integrity) return false
-  }
+  if (!matches(wanted, installed)) return false
   return isExecutable(bin('node')) && isExecutable(bin('bun'))
 }
 
-/** @param {string} file */
+/**
+ * @typedef {Record<string, { version?: string, integrity?: string, optional?: boolean }>} Packages
+ */
+
+/**
+ * Whether what is installed is what the lockfile wants; more than it wants does no harm.
+ * @param {Packages} wanted
+ * @param {Packages} installed
+ */
+export function matches(wanted, installed) {
+  return Object.entries(wanted).every(([path, { version, integrity, optional }]) => {
+    if (path === '') return true
+    const found = installed[path]
+    // Optional packages for other platforms are not installed.
+    if (found === undefined) return optional === true
+    // The lockfile leaves the integrity open for some of them (complete-lockfile.mjs).
+    return found.version === version && (integrity === undefined || found.integrity === integrity)
+  })
+}
+
+/**
+ * @param {string} file
+ * @returns {Packages | null}
+ */
 function readPackages(file) {
   try {
     return JSON.parse(readFileSync(file, 'utf8')).packages ?? null
