@@ -19,7 +19,7 @@ import { Upgrade, type Upgrader } from './upgrade.ts'
 /** How long a client may take to close after our last answer, while what it still sends is thrown away. */
 const lingerTimeout = 2000
 
-/** How long a client may take for the bytes of a last answer that the kernel has not taken yet. */
+/** How long a client may take nothing of a last answer that the kernel has not taken whole yet. */
 const flushTimeout = 30_000
 
 type Phase =
@@ -46,6 +46,10 @@ export class ClientConnection implements Requester, Upgrader {
   /** Bytes behind the current request; reading is paused while there are any. */
   #ahead: Uint8Array | null = null
   #clientEnded = false
+  /** Whether the client takes no more until `drained`. */
+  #full = false
+  /** Bytes of the last answer that were queued when the timer was set. */
+  #unsent = 0
   /** Guards against recursion: an answer given at once leads straight to the next pipelined request. */
   #advancing = false
 
@@ -72,6 +76,11 @@ export class ClientConnection implements Requester, Upgrader {
     this.socket.abort()
   }
 
+  write(chunk: Uint8Array): boolean {
+    this.#full = !this.socket.write(chunk)
+    return !this.#full
+  }
+
   pause(): void {
     this.socket.pause()
   }
@@ -95,9 +104,9 @@ export class ClientConnection implements Requester, Upgrader {
   }
 
   drained(): void {
+    this.#full = false
     const work = this.#work
     if (work instanceof Exchange) work.clientDrained()
-    else if (this.#phase === 'lingering') this.#context.timers.schedule(this.#timer, lingerTimeout)
     else this.#advance()
   }
 
@@ -124,9 +133,12 @@ export class ClientConnection implements Requester, Upgrader {
     if (this.#phase === 'head') {
       this.#refuse({ code: 'REQUEST_HEAD_TIMEOUT', message: 'the request head stopped coming' })
     } else if (this.#work instanceof Exchange) {
-      this.#work.bodyTimedOut()
+      if (this.#work.dialling) this.#expectBody()
+      else this.#work.bodyTimedOut()
     } else if (this.#phase === 'idle') {
       this.#linger()
+    } else if (this.socket.queuedBytes < this.#unsent) {
+      this.#waitForFlush()
     } else {
       this.socket.abort()
     }
@@ -147,7 +159,7 @@ export class ClientConnection implements Requester, Upgrader {
       logRequest(this.#context, exchange, this.peer, failure.code)
       return
     }
-    const keepOpen = this.#mayKeepOpen(exchange.head)
+    const keepOpen = !exchange.awaitsBody && this.#mayKeepOpen(exchange.head)
     exchange.status = this.#answer(failure, exchange.requestId, exchange.head, keepOpen)
     logRequest(this.#context, exchange, this.peer, failure.code)
     this.#afterAnswer(keepOpen)
@@ -188,7 +200,7 @@ export class ClientConnection implements Requester, Upgrader {
     if (this.#advancing) return
     this.#advancing = true
     while ((this.#phase === 'idle' || this.#phase === 'head') && this.#ahead !== null) {
-      if (this.socket.queuedBytes > 0) {
+      if (this.#full) {
         this.socket.pause()
         break
       }
@@ -202,6 +214,9 @@ export class ClientConnection implements Requester, Upgrader {
   #readHead(chunk: Uint8Array): void {
     const { parseRequest, timers, config } = this.#context
     const head = this.#reader.read(chunk, parseRequest)
+    const rest = this.#reader.rest
+    // Else an idle connection would keep the whole chunk alive.
+    this.#reader.rest = null
     if (head === undefined) {
       this.socket.resume()
       if (this.#phase === 'head') return
@@ -214,7 +229,7 @@ export class ClientConnection implements Requester, Upgrader {
         status: head.status,
       })
     } else {
-      this.#begin(head, this.#reader.rest)
+      this.#begin(head, rest)
     }
   }
 
@@ -299,7 +314,7 @@ export class ClientConnection implements Requester, Upgrader {
 
   /** Answers a request that goes nowhere. */
   #decline(head: RequestHead, requestId: string, failure: Failure, rest: Uint8Array | null): void {
-    const keepOpen = this.#mayKeepOpen(head)
+    const keepOpen = hasNoBody(head) && this.#mayKeepOpen(head)
     this.#ahead = keepOpen ? rest : null
     const status = this.#answer(failure, requestId, head, keepOpen)
     logFailure(this.#context, failure, requestId, null)
@@ -316,13 +331,13 @@ export class ClientConnection implements Requester, Upgrader {
   }
 
   #mayKeepOpen(head: RequestHead): boolean {
-    return head.keepAlive && head.framing.kind === 'none' && !this.#context.draining
+    return head.keepAlive && !this.#context.draining
   }
 
   /** Returns the status it sent. */
   #answer(failure: Failure, requestId: string, head: RequestHead | null, keepOpen: boolean): number {
     const status = statusOf(failure)
-    this.socket.write(failureAnswer(failure, status, requestId, head, keepOpen))
+    this.write(failureAnswer(failure, status, requestId, head, keepOpen))
     return status
   }
 
@@ -342,11 +357,20 @@ export class ClientConnection implements Requester, Upgrader {
     this.#ahead = null
     this.socket.end()
     this.socket.resume()
-    this.#context.timers.schedule(this.#timer, this.socket.queuedBytes > 0 ? flushTimeout : lingerTimeout)
+    this.#waitForFlush()
+  }
+
+  #waitForFlush(): void {
+    this.#unsent = this.socket.queuedBytes
+    this.#context.timers.schedule(this.#timer, this.#unsent > 0 ? flushTimeout : lingerTimeout)
   }
 }
 
 const clientGone: Failure = { code: 'CLIENT_GONE', message: 'the client went away' }
+
+function hasNoBody({ framing }: RequestHead): boolean {
+  return framing.kind === 'none' || (framing.kind === 'length' && framing.length === 0)
+}
 
 function concat(first: Uint8Array, second: Uint8Array): Uint8Array {
   const both = new Uint8Array(first.length + second.length)

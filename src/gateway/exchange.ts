@@ -16,6 +16,8 @@ import type { Pool } from './pool.ts'
 export interface Requester {
   readonly socket: Socket
   readonly peer: Peer
+  /** Sends to the client; false: no more until `clientDrained`. */
+  write(chunk: Uint8Array): boolean
   /** Stops reading from the client. */
   pause(): void
   /** Reads on, unless bytes of the next request are already there. */
@@ -37,7 +39,7 @@ export class Exchange implements BackendUser, Dialler {
   readonly head: RequestHead
   readonly requestId: string
   readonly pool: Pool
-  readonly startedAt: number
+  startedAt: number
   /** Who answers, once that is known. */
   backend: Backend | null = null
   /** Status passed on to the client, 0 before. */
@@ -55,6 +57,8 @@ export class Exchange implements BackendUser, Dialler {
   #responseHead: ResponseHead | null = null
   #responseBody: BodyDecoder | null = null
   #continued = false
+  /** Whether the backend gave a sign of life for this request. */
+  #touched = false
   #closeAfter = false
   #over = false
 
@@ -140,10 +144,17 @@ export class Exchange implements BackendUser, Dialler {
     this.#connection?.abort()
   }
 
+  /** Whether no backend has accepted yet, so that nobody takes the body. */
+  get dialling(): boolean {
+    return this.#dial !== null
+  }
+
   /** The client sent no byte of its body for too long, unless we are the ones who do not take them. */
   bodyTimedOut(): void {
     if (this.#connection !== null && this.#connection.socket.queuedBytes > 0) {
       this.#fail('BACKEND_BODY_TIMEOUT', 'the backend stopped taking the request body')
+    } else if (this.head.expectContinue && !this.#continued && this.bytesFromClient === 0) {
+      this.#fail('BACKEND_RESPONSE_TIMEOUT', 'the backend neither asked for the request body nor answered')
     } else {
       this.#fail('REQUEST_BODY_TIMEOUT', 'the request body stopped coming')
     }
@@ -175,11 +186,13 @@ export class Exchange implements BackendUser, Dialler {
         return
       }
       bytes = connection.reader.rest
+      // Else an idle connection would keep the whole chunk alive.
+      connection.reader.rest = null
       if (head.status >= 200) {
         this.#respond(connection, head, bytes)
         return
       }
-      this.#passInterim(head)
+      this.#passInterim(connection, head)
     }
   }
 
@@ -188,7 +201,7 @@ export class Exchange implements BackendUser, Dialler {
   }
 
   backendEnded(connection: BackendConnection): void {
-    if (this.#responseBody?.end()) this.#finish(connection, false)
+    if (this.#responseBody?.end()) this.#finish(connection, true)
     else this.#lost(connection, null)
   }
 
@@ -221,9 +234,9 @@ export class Exchange implements BackendUser, Dialler {
       connection.socket.write(encodeHead(text))
     } else {
       this.#held = []
-      connection.socket.write(encodeHead(text, held[0]))
-      this.#passRequestBody(connection, held.slice(1))
-      if (connection.socket.queuedBytes === 0) this.#requester.resume()
+      let room = connection.socket.write(encodeHead(text, held[0]))
+      for (let i = 1; i < held.length; i++) room = connection.socket.write(held[i] as Uint8Array)
+      if (room) this.#requester.resume()
     }
     if (this.#requestBody === null) connection.setTimeout(this.#context.config.timeouts.response)
   }
@@ -237,33 +250,37 @@ export class Exchange implements BackendUser, Dialler {
     }
   }
 
-  #passInterim(head: ResponseHead): void {
+  #passInterim(connection: BackendConnection, head: ResponseHead): void {
     if (head.status === 101) {
       this.#fail('BACKEND_RESPONSE_INVALID', 'the backend switched protocols without being asked')
       return
     }
     if (head.status === 100) this.#continued = true
+    this.#touched = true
     // HTTP/1.0 knows no interim answers (RFC 9110 §15.2).
-    if (this.head.minor === 1) this.#requester.socket.write(encodeHead(responseText(head, null)))
+    if (this.head.minor === 0) return
+    if (!this.#requester.write(encodeHead(responseText(head, null)))) connection.socket.pause()
   }
 
   #respond(connection: BackendConnection, head: ResponseHead, rest: Uint8Array | null): void {
     this.#responseHead = head
     this.status = head.status
+    // An answer before the end of its request: what the client still sends could be body or the next request.
+    if (this.#requestBody !== null) this.#closeAfter = true
     const framed = this.head.minor === 1
     const keepOpen = this.#mayKeepOpen(head)
     const connectionField = keepOpen ? (framed ? null : 'keep-alive') : 'close'
     const text = responseText(head, connectionField, framed)
     connection.keepAliveHint = keepAliveHint(head)
     if (head.framing.kind === 'none') {
-      this.#requester.socket.write(encodeHead(text))
+      this.#requester.write(encodeHead(text))
       this.#finish(connection, rest === null)
       return
     }
     const body = new BodyDecoder(head.framing, framed ? 'framed' : 'content', this.#context.headLimits)
     this.#responseBody = body
     if (rest === null && !body.done) {
-      if (!this.#requester.socket.write(encodeHead(text))) connection.socket.pause()
+      if (!this.#requester.write(encodeHead(text))) connection.socket.pause()
       connection.setTimeout(this.#context.config.timeouts.responseBodyIdle)
       return
     }
@@ -273,7 +290,7 @@ export class Exchange implements BackendUser, Dialler {
   /** Passes on what belongs to the body, behind the head if that is still to be sent. */
   #passResponseBody(connection: BackendConnection, chunk: Uint8Array, start: number, head?: string): void {
     const body = this.#responseBody as BodyDecoder
-    const client = this.#requester.socket
+    const client = this.#requester
     const pieces: Uint8Array[] = []
     const end = body.push(chunk, start, pieces)
     this.bytesFromBackend += end - start
@@ -303,23 +320,20 @@ export class Exchange implements BackendUser, Dialler {
     // The client may have paused it with the last piece; whoever uses it next expects it to be reading.
     connection.socket.resume()
     if (!clean || this.#requestBody !== null) connection.abort()
-    else if (head.keepAlive) this.#context.reuse.keep(connection)
+    else if (head.keepAlive && connection.socket.queuedBytes === 0) this.#context.reuse.keep(connection)
     else connection.finish()
-    this.#requester.exchangeDone(this, this.#requestBody === null && this.#mayKeepOpen(head))
+    this.#requester.exchangeDone(this, this.#mayKeepOpen(head))
   }
 
   #mayKeepOpen(head: ResponseHead): boolean {
     if (!this.head.keepAlive || this.#closeAfter || this.#context.draining) return false
     // An HTTP/1.0 client cannot see where a chunked body ends, but by the end of the connection.
-    if (head.framing.kind === 'close' || (head.framing.kind === 'chunked' && this.head.minor === 0))
-      return false
-    // The client may still hold its body back, so the next bytes could be body or the next request.
-    return !(this.head.expectContinue && !this.#continued && this.#requestBody !== null)
+    return head.framing.kind !== 'close' && (head.framing.kind !== 'chunked' || this.head.minor === 1)
   }
 
   #lost(connection: BackendConnection, error: SocketError | null): void {
     if (this.#over) return
-    const untouched = this.#responseHead === null && !connection.reader.partial
+    const untouched = this.#responseHead === null && !this.#touched && !connection.reader.partial
     if (untouched && connection.reused && this.#mayRepeat()) {
       connection.abort()
       this.#startDial(connection.backend)
@@ -349,6 +363,6 @@ const empty = new Uint8Array(0)
 function keepAliveHint(head: ResponseHead): number {
   const field = head.fields.get('keep-alive')
   if (field === undefined) return 0
-  const match = /(?:^|[ ,])timeout=(\d{1,6})/.exec(field)
-  return match === null ? 0 : Number(match[1]) * 1000
+  const match = /(?:^|[\t ,])timeout=(\d{1,6})/i.exec(field)
+  return match === null ? 0 : Math.max(1, Number(match[1]) * 1000)
 }
