@@ -26,6 +26,13 @@ const unwritable = ending | lost | closed
 /** Queued chunks smaller than this are sent together: Bun has no gathering write. */
 const mergeLimit = 65_536
 
+interface Remote {
+  readonly address: string
+  readonly port: number
+}
+
+const nowhere: Remote = { address: '', port: 0 }
+
 /**
  * A socket of the port over one of Bun's raw sockets.
  *
@@ -39,6 +46,7 @@ export class BunSocket implements Socket {
   private state: number
   private handle: Handle | null
   private queue: Uint8Array[] | null = null
+  private known: Remote | null = null
   private timer: ReturnType<typeof setTimeout> | null = null
 
   /** @param handle the accepted socket, or null for one that is still connecting */
@@ -50,13 +58,11 @@ export class BunSocket implements Socket {
   }
 
   get remoteAddress(): string {
-    const address = this.handle?.remoteAddress
-    if (address === undefined) return ''
-    return address.startsWith('::ffff:') ? address.slice(7) : address
+    return this.remote().address
   }
 
   get remotePort(): number {
-    return this.handle?.remotePort ?? 0
+    return this.remote().port
   }
 
   write(chunk: Uint8Array): boolean {
@@ -168,6 +174,15 @@ export class BunSocket implements Socket {
     this.queue = null
     this.queuedBytes = 0
     queueMicrotask(() => this.handler.onClose(this, error))
+  }
+
+  /** Asked of the kernel when first wanted, and kept: after the close it could not be asked. */
+  private remote(): Remote {
+    if (this.known !== null) return this.known
+    const { remoteAddress: address, remotePort: port } = this.handle ?? {}
+    if (address === undefined || port === undefined) return nowhere
+    this.known = { address: address.startsWith('::ffff:') ? address.slice(7) : address, port }
+    return this.known
   }
 
   private stopTimer(): void {

@@ -2,6 +2,7 @@ import { createServer, type ListenOptions, Socket as Stream } from 'node:net'
 import { NodeSocket, onConnect } from './node-socket.ts'
 import type { ConnectTarget, Listener, ListenTarget, Socket, SocketHandler, SocketPort } from './socket.ts'
 import { socketError } from './socket-error.ts'
+import { surface } from './surface.ts'
 import { unclaimed } from './unclaimed.ts'
 import { claimUnixPath } from './unix-path.ts'
 
@@ -39,7 +40,12 @@ async function listen(target: ListenTarget, onConnection: (socket: Socket) => vo
   if ('path' in target) await claimUnixPath(target.path, connect)
   const server = createServer(streamOptions, (stream) => {
     const socket = new NodeSocket(stream, unclaimed, undefined)
-    onConnection(socket)
+    try {
+      onConnection(socket)
+    } catch (error) {
+      socket.abort()
+      surface(error)
+    }
     if (socket.handler === unclaimed) socket.abort()
   })
   await new Promise<void>((resolve, reject) => {

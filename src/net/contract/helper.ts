@@ -1,0 +1,74 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+const program = fileURLToPath(new URL('./helper-main.ts', import.meta.url))
+
+export interface HelperOptions {
+  /** A listening descriptor that the helper gets as its descriptor 3. */
+  readonly inherit?: number
+  /** The most descriptors it may open. */
+  readonly maximum?: number
+}
+
+/** Another process, for what cannot be seen from inside the one that does it. See helper-main.ts for the roles. */
+export class Helper implements AsyncDisposable {
+  /** Descriptors it costs this process. */
+  readonly descriptors = 3
+  readonly pid: number
+  private readonly child: ChildProcess
+  private readonly lines: AsyncIterator<string>
+
+  private constructor(child: ChildProcess) {
+    this.child = child
+    this.pid = child.pid ?? 0
+    if (child.stdout === null) throw new Error('the helper has no output')
+    this.lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  }
+
+  static async start(
+    role: string,
+    parameters: readonly string[] = [],
+    options: HelperOptions = {},
+  ): Promise<Helper> {
+    const { command, args } = helperCommand(role, parameters, options.maximum)
+    const inherit = options.inherit === undefined ? [] : [options.inherit]
+    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit', ...inherit] })
+    return new Helper(child)
+  }
+
+  /** The next line it prints. */
+  async line(): Promise<string> {
+    const { value, done } = await this.lines.next()
+    if (done === true) throw new Error('the helper ended')
+    return value
+  }
+
+  say(line: string): void {
+    this.child.stdin?.write(`${line}\n`)
+  }
+
+  kill(): void {
+    this.child.kill('SIGKILL')
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { child } = this
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const gone = new Promise((resolve) => child.once('close', resolve))
+    child.kill('SIGKILL')
+    await gone
+  }
+}
+
+/** The command line of a helper, for those that block until it has ended. */
+export function helperCommand(
+  role: string,
+  parameters: readonly string[],
+  maximum?: number,
+): { command: string; args: string[] } {
+  const own = [program, role, ...parameters]
+  if (maximum === undefined) return { command: process.execPath, args: own }
+  const script = `ulimit -n ${maximum}; exec "$0" "$@"`
+  return { command: '/bin/sh', args: ['-c', script, process.execPath, ...own] }
+}
