@@ -199,6 +199,7 @@ describe('chunk extensions (RFC 9112 §7.1.1)', () => {
     ['TERM.EXT: CR ends the line', '1;\ra\r\n0\r\n\r\n'],
     ['EXT.TERM: LF within the extension', '1;x\nab\r\na\r\n'],
     ['EXT.TERM: CR within the extension', '1;x\rab\r\na\r\n'],
+    ['two bare LF', '1;x\n\na\r\n0\r\n\r\n'],
     ['a line end within quotes', '1;x="\n"\r\na\r\n'],
     ['NUL', '1;\0\r\na\r\n'],
     ['a byte beyond ASCII', '1;\xe9\r\na\r\n'],

@@ -100,7 +100,7 @@ describe('the request line (RFC 9112 §3)', () => {
     ['a bare CR for the second space', 'GET /\rHTTP/1.1', 400],
     ['a bare LF in the line', 'GET / HTTP/1.1\nX: y', 400],
     ['CR CR LF', 'GET / HTTP/1.1\r', 400],
-  ])('%s: %s', (_, text, expected) => {
+  ])('%s: %j', (_, text, expected) => {
     expect(status(line(text))).toBe(expected)
   })
 
@@ -249,7 +249,7 @@ describe('Host (RFC 9112 §3.2)', () => {
     'a..',
     'caf\xe9',
     'http://a',
-  ])('%s is refused', (value) => {
+  ])('%j is refused', (value) => {
     expect(status(host(value))).toBe(400)
   })
 
@@ -322,7 +322,7 @@ describe('framing (RFC 9112 §6)', () => {
     expect(head.fields.get('content-length')).toBe(String(length))
   })
 
-  test.each(['Chunked', 'chunked', 'CHUNKED', '\tchunked '])('Transfer-Encoding %s is chunked', (value) => {
+  test.each(['Chunked', 'chunked', 'CHUNKED', '\tchunked '])('Transfer-Encoding %j is chunked', (value) => {
     expect(accepted(post(`Transfer-Encoding:${value}`)).framing).toEqual({ kind: 'chunked' })
   })
 
@@ -346,7 +346,7 @@ describe('framing (RFC 9112 §6)', () => {
     '9007199254740992',
     '99999999999999999999',
     '1'.repeat(400),
-  ])('Content-Length %s is refused (RFC 9110 §8.6)', (value) => {
+  ])('Content-Length %j is refused (RFC 9110 §8.6)', (value) => {
     expect(status(post(`Content-Length: ${value}`))).toBe(400)
   })
 
@@ -371,7 +371,7 @@ describe('framing (RFC 9112 §6)', () => {
     'chunked\0',
     'ch\xfcnked',
     'chun\rked',
-  ])('Transfer-Encoding %s is refused (§6.1)', (value) => {
+  ])('Transfer-Encoding %j is refused (§6.1)', (value) => {
     expect(status(post(`Transfer-Encoding: ${value}`))).toBe(400)
   })
 
