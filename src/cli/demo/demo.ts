@@ -2,6 +2,7 @@ import { networkInterfaces } from 'node:os'
 import { FairleadError } from '../../core/errors.ts'
 import { createGateway } from '../../gateway/create-gateway.ts'
 import type { Gateway } from '../../gateway/gateway.ts'
+import { runtimeLine } from '../banner.ts'
 import { type ChatServerProcess, chatServerProcess } from './chat-server-process.ts'
 import { type ControlAction, type PageServer, startPageServer } from './page-server.ts'
 
@@ -14,6 +15,10 @@ export interface DemoOptions {
 
 const serverNames = ['Amber', 'Teal', 'Violet'] as const
 const usualPort = 8080
+/** How long live connections get to say goodbye when the demo ends, in milliseconds. */
+const patience = 500
+/** A second signal within this many milliseconds is the first one's echo: npm forwards what a terminal sends. */
+const echo = 1000
 /**
  * Where the chat servers look for a free port. Below the range from which the kernel takes ports for outgoing
  * connections, so that a stopped server's port stays free until it starts again.
@@ -27,29 +32,49 @@ const chatPorts = { first: 8081, last: 8999 }
  */
 export async function runDemo({ port, host = '127.0.0.1' }: DemoOptions): Promise<void> {
   const stopped = stopSignal()
-  await using cleanup = new AsyncDisposableStack()
-  let page: PageServer | undefined
-  const servers = serverNames.map((name) => {
-    const server = chatServerProcess(name, chatPorts, () => page?.publish())
-    cleanup.defer(() => server.kill())
-    return server
-  })
-  // One after the other, so that each finds the next free port.
-  for (const server of servers) await server.start()
+  // What was opened last ends first. (`await using` would do this, but Node 22 does not know it.)
+  const closers: (() => Promise<void>)[] = []
+  try {
+    const gateway = await start(host, port, closers)
+    process.stdout.write(`${introduction(gateway, host, port).join('\n')}\n`)
+    await stopped
+    process.stdout.write('\nStopping.\n')
+  } finally {
+    for (const close of closers.reverse()) await close()
+  }
+}
 
+async function start(
+  host: string,
+  port: number | undefined,
+  closers: (() => Promise<void>)[],
+): Promise<Gateway> {
+  let page: PageServer | undefined
   let gateway: Gateway | undefined
-  page = await startPageServer({
+  const servers = serverNames.map((name) => chatServerProcess(name, chatPorts, () => page?.publish()))
+  for (const server of servers) {
+    closers.push(() => server.kill())
+    // One after the other, so that each finds the next free port.
+    await server.start()
+  }
+  const pageServer = await startPageServer({
     snapshot: () => snapshot(servers, gateway),
     control: (name, action) => control(servers, name, action),
   })
-  gateway = await startGateway(servers, page.port, host, port)
-  cleanup.defer(() => gateway.close())
-  // Ends the live numbers of open pages first: the gateway waits for what is under way.
-  cleanup.defer(() => page.close())
-
-  tell(gateway, servers, host, port)
-  await stopped
-  process.stdout.write('\nStopping.\n')
+  page = pageServer
+  const started = await startGateway(servers, page.port, host, port).catch(async (error: unknown) => {
+    await pageServer.close()
+    throw error
+  })
+  gateway = started
+  closers.push(async () => {
+    const drained = started.drain(patience)
+    // Ends the live numbers of open pages: the gateway waits for what is under way.
+    await pageServer.close()
+    await drained
+    await started.close()
+  })
+  return started
 }
 
 async function startGateway(
@@ -66,7 +91,6 @@ async function startGateway(
         page: { backends: [`127.0.0.1:${pagePort}`] },
       },
       routes: [{ match: { path: '/chat' }, pool: 'chat' }, { pool: 'page' }],
-      timeouts: { shutdown: '500ms' },
       // A killed server is this demo's daily bread, not worth a warning each time.
       log: { level: 'error' },
     })
@@ -114,29 +138,24 @@ async function control(
   return server !== undefined
 }
 
-function tell(
-  gateway: Gateway,
-  servers: readonly ChatServerProcess[],
-  host: string,
-  asked: number | undefined,
-): void {
+/** What to print: the runtime, the URLs, and how to end it. */
+function introduction(gateway: Gateway, host: string, asked: number | undefined): string[] {
   const port = gateway.listeners[0]?.port ?? 0
   const [first, ...others] = urls(host, port)
   const busy = asked === undefined && port !== usualPort
-  const lines = [
-    `Fairlead demo on ${runtimeName()}`,
+  const chat = gateway.backends.filter(({ pool }) => pool === 'chat').map(({ address }) => address)
+  return [
+    runtimeLine(),
     ...(busy ? [`Port ${usualPort} is busy, so the gateway took ${port}.`] : []),
     '',
-    `  Open       ${first}`,
-    ...others.map((url) => `             ${url}`),
-    `  HTTP       curl ${first}chat`,
-    `  WebSocket  ${first?.replace('http', 'ws')}chat`,
+    `  Open        ${first}`,
+    ...others.map((url) => `              ${url}`),
+    `  HTTP        curl ${first}chat`,
+    `  WebSocket   npx wscat -c ${first?.replace('http', 'ws')}chat`,
     '',
-    `  Servers    ${servers.map(({ name, address }) => `${name} ${address}`).join(', ')}`,
-    '',
-    'Ctrl-C ends it all.',
+    `Behind it, in processes of their own: ${serverNames.map((name, i) => `${name} (${chat[i]})`).join(', ')}.`,
+    'Ctrl-C ends everything.',
   ]
-  process.stdout.write(`${lines.join('\n')}\n`)
 }
 
 /** Addresses to open, the nearest first. Numbers, not names: a name may lead to somebody else's port. */
@@ -153,8 +172,15 @@ function runtimeName(): string {
   return process.versions.bun === undefined ? `Node ${process.versions.node}` : `Bun ${process.versions.bun}`
 }
 
+/** Resolves with the first signal to stop; one that comes when stopping takes too long ends the process. */
 function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve())
+    let first: number | undefined
+    const take = () => {
+      first ??= performance.now()
+      if (performance.now() - first > echo) process.exit(130)
+      resolve()
+    }
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, take)
   })
 }
