@@ -17,6 +17,26 @@ const forwardingFields: ReadonlySet<string> = new Set([
 /** These are written anew on the way to a backend. */
 const rewrittenFields: ReadonlySet<string> = new Set([...forwardingFields, 'host'])
 
+/** Some programs (CGI, WSGI) read `_` in a name as `-`, so a field that is replaced is so in every spelling. */
+const droppedOfTrusted = {
+  has: (key: string) => rewrittenFields.has(key) || (startsWithX(key) && rewrittenFields.has(dashed(key))),
+}
+
+const droppedOfOthers = {
+  has: (key: string) =>
+    rewrittenFields.has(key) ||
+    (startsWithX(key) && (dashed(key).startsWith('x-forwarded-') || rewrittenFields.has(dashed(key)))),
+}
+
+/** Spares all other fields the closer look. */
+function startsWithX(key: string): boolean {
+  return key.charCodeAt(0) === 0x78
+}
+
+function dashed(key: string): string {
+  return key.includes('_') ? key.replaceAll('_', '-') : key
+}
+
 /** Who is at the other end of a client connection, and what is told to backends about it. */
 export class Peer {
   /** IP address, or `'unix'` for a Unix socket. */
@@ -28,7 +48,7 @@ export class Peer {
   #authority = ''
   #text = ''
 
-  /** Over a Unix socket `address` is empty; who may connect there is decided by the file's permissions. */
+  /** Over a Unix socket, and only there, `address` is empty; who may connect there is decided by the file's permissions. */
   constructor(address: string, trusted: TrustedNetworks) {
     this.address = address === '' ? 'unix' : address
     this.trusted = address === '' || trusted.contains(address)
@@ -69,7 +89,7 @@ export class Peer {
 /** The head of a request as a backend gets it, with the upgrade added when it is one. */
 export function requestText(head: RequestHead, peer: Peer, requestId: string, upgrade: boolean): string {
   let text = requestStart(head.method, head.target, head.authority)
-  text += endToEndFields(head.fields, rewrittenFields)
+  text += endToEndFields(head.fields, peer.trusted ? droppedOfTrusted : droppedOfOthers)
   text += peer.forwardingText(head.authority, head.fields)
   text += `X-Request-Id: ${requestId}\r\n`
   if (upgrade) return `${text}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`

@@ -166,7 +166,8 @@ export class Gateway implements AsyncDisposable {
 
   async #listen(target: ListenerConfig): Promise<void> {
     try {
-      const listener = await this.#context.sockets.listen(target, (socket) => this.#accept(socket))
+      const local = 'path' in target
+      const listener = await this.#context.sockets.listen(target, (socket) => this.#accept(socket, local))
       this.#open.push({
         listener,
         status: { address: addressOf(target, listener.port), port: listener.port },
@@ -176,7 +177,10 @@ export class Gateway implements AsyncDisposable {
     }
   }
 
-  #accept(socket: Socket): void {
+  #accept(socket: Socket, local: boolean): void {
+    // A TCP client without an address reset already. Not claimed, its socket is closed; taken for a client of a
+    // Unix socket, whatever it says about its origin would be believed.
+    if (!local && socket.remoteAddress === '') return
     new ClientConnection(this.#context, this.#clients, socket)
   }
 

@@ -13,7 +13,7 @@ import { type Fields, listContains, listMembers } from './fields.ts'
  *
  * @param drop further lower-case names to leave out, which the caller replaces
  */
-export function endToEndFields(fields: Fields, drop?: ReadonlySet<string>): string {
+export function endToEndFields(fields: Fields, drop?: Pick<ReadonlySet<string>, 'has'>): string {
   const named = (fields.marks & mark.connection) === 0 ? null : namedByConnection(fields)
   const { entries, values } = fields
   let text = ''

@@ -26,9 +26,9 @@ export class Wire {
     socket.on('close', (failed) => this.#end(failed ? 'reset' : 'fin'))
   }
 
-  /** Connects to a port of the loopback interface, or to a Unix socket. */
+  /** Connects to a port of 127.0.0.1, to `[::1]:port`, or to the path of a Unix socket. */
   static async to(target: number | string): Promise<Wire> {
-    const options = typeof target === 'number' ? { host: '127.0.0.1', port: target } : { path: target }
+    const options = placeOf(target)
     const socket = connect({ ...options, allowHalfOpen: true, noDelay: true } as never)
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve)
@@ -149,4 +149,9 @@ export class Wire {
       this.#changed = resolve
     })
   }
+}
+
+function placeOf(target: number | string): object {
+  if (typeof target === 'number') return { host: '127.0.0.1', port: target }
+  return target.startsWith('[::1]:') ? { host: '::1', port: Number(target.slice(6)) } : { path: target }
 }
