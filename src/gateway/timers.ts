@@ -41,8 +41,12 @@ export class Timers {
   #ring(): void {
     this.#alarm = null
     this.#alarmAt = Number.POSITIVE_INFINITY
-    this.#wheel.advance(performance.now())
-    const next = this.#wheel.nextAt()
-    if (next !== undefined && next < this.#alarmAt) this.#setAlarm(next)
+    try {
+      this.#wheel.advance(performance.now())
+    } finally {
+      // Also after one that threw: the others must not wait for somebody to schedule again.
+      const next = this.#wheel.nextAt()
+      if (next !== undefined && next < this.#alarmAt) this.#setAlarm(next)
+    }
   }
 }
