@@ -17,11 +17,18 @@ export const noCycles: Rule = (tree) => {
 /** Every file of src is reached from what the package exports or starts; shared test code from a test. */
 export const noOrphans: Rule = (tree) => {
   const edges = importGraph(tree)
-  const product = reach(edges, tree.paths(productCode).filter(isEntry))
-  const tests = reach(edges, tree.paths(/\.test\.ts$/))
+  const product = reach(
+    edges,
+    tree.paths(productCode).filter((file) => isEntry(file) && !isTest(file)),
+  )
+  const tests = reach(
+    edges,
+    tree.paths(code).filter((file) => isTest(file) && (file.endsWith('.test.ts') || isEntry(file))),
+  )
   return tree
     .paths(productCode)
-    .filter((file) => !file.endsWith('.test.ts') && !(isTest(file) ? tests : product).has(file))
+    .filter((file) => !file.endsWith('.test.ts') && !(isTest(file) && isEntry(file)))
+    .filter((file) => !(isTest(file) ? tests : product).has(file))
     .map((file) => ({
       file,
       line: 1,

@@ -144,6 +144,8 @@ describe('the graph of imports', () => {
       'src/core/a-contract.ts': '',
       'src/core/b-contract.ts': '',
       'src/cli/worker-main.ts': '',
+      'src/core/contract/program-main.ts': `import './piece.ts'\nimport '../tested.ts'`,
+      'src/core/contract/piece.ts': '',
     }
     expect(places(noOrphans, files)).toEqual([
       'src/core/b-contract.ts:1',
