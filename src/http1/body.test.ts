@@ -267,6 +267,13 @@ describe('trailers (RFC 9112 §7.1.2)', () => {
     expect(decode([trailers(line.toUpperCase())]).out).toBe('0\r\n\r\n')
   })
 
+  test('the empty line at their end is CRLF like every other', () => {
+    for (const text of ['0\r\n\rX', '0\r\n\n', '0\r\n\r\r\n', '0\r\nX: y\r\n\rX', '0\r\nX: y\r\n\n']) {
+      expect(decode([text])).toMatchObject({ out: '', failed: 400, done: false })
+      expect(byByte(text)).toMatchObject({ out: '', failed: 400, done: false })
+    }
+  })
+
   test.each([
     ['no colon', 'x'],
     ['space before the colon', 'X : y'],
