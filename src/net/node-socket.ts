@@ -33,7 +33,7 @@ export class NodeSocket implements Socket {
     this.stream[owner] = this
     this.handler = handler
     this.context = context
-    stream.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose)
+    stream.on('end', onEnd).on('error', onError).on('close', onClose)
   }
 
   get queuedBytes(): number {
@@ -195,7 +195,8 @@ function guarded(stream: Stream, run: (socket: NodeSocket) => void): void {
   }
 }
 
-function onData(this: Stream, chunk: Uint8Array): void {
+/** The `data` listener of accepted sockets. */
+export function onData(this: Stream, chunk: Uint8Array): void {
   const socket = (this as OwnedStream)[owner]
   try {
     socket.received(chunk)
@@ -203,6 +204,23 @@ function onData(this: Stream, chunk: Uint8Array): void {
     socket.abort()
     surface(error)
   }
+}
+
+/**
+ * Where connected sockets read to, one after the other. Node would else allocate 64 KiB for each read, however
+ * little comes; copying what came out of here costs less at every size (docs/decisions/0001-socket-port.md).
+ */
+const scratch = Buffer.allocUnsafeSlow(65_536)
+
+/** The `onread` option of connected sockets. Node offers it to these only, not to accepted ones. */
+export const onread = {
+  buffer: scratch,
+  callback(this: unknown, length: number): boolean {
+    const chunk = Buffer.allocUnsafe(length)
+    scratch.copy(chunk, 0, 0, length)
+    onData.call(this as Stream, chunk)
+    return true
+  },
 }
 
 function onDrain(this: Stream): void {

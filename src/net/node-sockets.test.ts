@@ -1,3 +1,9 @@
+import { describe, test } from 'vitest'
 import { socketContract } from './socket-contract.ts'
 
-socketContract('node:net', async () => (await import('./node-sockets.ts')).nodeSockets)
+// Bun's `node:net` ignores the backlog and calls a lack of descriptors a refusal, so it does not pass.
+if (process.versions.bun !== undefined) {
+  describe.skip('socket port on Node', () => {
+    test('needs Node', () => {})
+  })
+} else socketContract('Node', async () => (await import('./node-sockets.ts')).nodeSockets)

@@ -1,5 +1,5 @@
 import { createServer, type ListenOptions, Socket as Stream } from 'node:net'
-import { NodeSocket, onConnect } from './node-socket.ts'
+import { NodeSocket, onConnect, onData, onread } from './node-socket.ts'
 import type { ConnectTarget, Listener, ListenTarget, Socket, SocketHandler, SocketPort } from './socket.ts'
 import { socketError } from './socket-error.ts'
 import { surface } from './surface.ts'
@@ -13,6 +13,8 @@ const highWaterMark = 131_072
 
 const streamOptions = { allowHalfOpen: true, noDelay: true, highWaterMark }
 
+const connectOptions = { ...streamOptions, onread }
+
 /** The socket port over `node:net`. */
 export const nodeSockets: SocketPort = { runtime: 'node', listen, connect }
 
@@ -22,7 +24,7 @@ function connect(
   handler: SocketHandler,
   context: unknown,
 ): Socket {
-  const stream = new Stream(streamOptions)
+  const stream = new Stream(connectOptions)
   const socket = new NodeSocket(stream, handler, context)
   stream.on('connect', onConnect)
   socket.limitConnect(connectTimeout)
@@ -40,6 +42,7 @@ async function listen(target: ListenTarget, onConnection: (socket: Socket) => vo
   if ('path' in target) await claimUnixPath(target.path, connect)
   const server = createServer(streamOptions, (stream) => {
     const socket = new NodeSocket(stream, unclaimed, undefined)
+    stream.on('data', onData)
     try {
       onConnection(socket)
     } catch (error) {
