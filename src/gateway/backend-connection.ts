@@ -17,6 +17,14 @@ export interface BackendUser {
   backendTimedOut(connection: BackendConnection): void
 }
 
+/** What a backend connection needs of its gateway. */
+export interface BackendConnectionHost {
+  readonly timers: Timers
+  readonly headLimits: HeadLimits
+  /** Live backend connections, busy, idle or leaving; a tunnel's are counted by the tunnel. */
+  readonly backendConnections: Set<BackendConnection>
+}
+
 /** An HTTP connection to a backend, used by one exchange after another. */
 export class BackendConnection {
   readonly socket: Socket
@@ -27,28 +35,29 @@ export class BackendConnection {
   reused = false
   /** Milliseconds the backend said it keeps idle connections, or 0 when it did not say. */
   keepAliveHint = 0
-  readonly #timers: Timers
+  readonly #host: BackendConnectionHost
   readonly #timer: Timer<BackendConnection>
 
-  /** Takes over an open socket. */
-  constructor(socket: Socket, backend: Backend, user: BackendUser, limits: HeadLimits, timers: Timers) {
+  /** Takes over an open socket and adds itself to the live connections until it ends. */
+  constructor(host: BackendConnectionHost, socket: Socket, backend: Backend, user: BackendUser) {
     this.socket = socket
     this.backend = backend
     this.user = user
-    this.reader = new HeadReader(limits)
-    this.#timers = timers
+    this.reader = new HeadReader(host.headLimits)
+    this.#host = host
     this.#timer = new Timer<BackendConnection>(this, onTimeout)
     socket.context = this
     socket.handler = backendHandler
+    host.backendConnections.add(this)
   }
 
   /** Calls `backendTimedOut` after so long, unless called again before. */
   setTimeout(milliseconds: number): void {
-    this.#timers.schedule(this.#timer, milliseconds)
+    this.#host.timers.schedule(this.#timer, milliseconds)
   }
 
   clearTimeout(): void {
-    this.#timers.cancel(this.#timer)
+    this.#host.timers.cancel(this.#timer)
   }
 
   /** Ends it now; nobody is told. */
@@ -69,7 +78,14 @@ export class BackendConnection {
   release(): Socket {
     this.user = nobody
     this.clearTimeout()
+    this.#host.backendConnections.delete(this)
     return this.socket
+  }
+
+  closed(error: SocketError | null): void {
+    this.clearTimeout()
+    this.#host.backendConnections.delete(this)
+    this.user.backendClosed(this, error)
   }
 }
 
@@ -110,8 +126,6 @@ const backendHandler: SocketHandler = {
     connection.user.backendEnded(connection)
   },
   onClose(socket, error) {
-    const connection = socket.context as BackendConnection
-    connection.clearTimeout()
-    connection.user.backendClosed(connection, error)
+    ;(socket.context as BackendConnection).closed(error)
   },
 }

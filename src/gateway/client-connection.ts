@@ -14,7 +14,7 @@ import { type Failure, statusOf } from './failure.ts'
 import { Peer } from './forwarding.ts'
 import type { Pool } from './pool.ts'
 import type { Tunnel } from './tunnel.ts'
-import { Upgrade, type Upgrader } from './upgrade.ts'
+import { stopping, Upgrade, type Upgrader } from './upgrade.ts'
 
 /** How long a client may take to close after our last answer, while what it still sends is thrown away. */
 const lingerTimeout = 2000
@@ -70,6 +70,7 @@ export class ClientConnection implements Requester, Upgrader {
   /** Ends it as soon as its current request is answered; at once when there is none. */
   drain(): void {
     if (this.#phase === 'idle') this.#linger()
+    else if (this.#work instanceof Upgrade) this.#work.stop()
   }
 
   abort(): void {
@@ -271,6 +272,10 @@ export class ClientConnection implements Requester, Upgrader {
     if (problem !== null) {
       const status = problem === wrongVersion ? 426 : 400
       this.#decline(head, requestId, { code: 'UPGRADE_INVALID', message: problem, status }, rest)
+      return
+    }
+    if (this.#context.draining) {
+      this.#decline(head, requestId, stopping, rest)
       return
     }
     const upgrade = new Upgrade(this.#context, this, head, requestId, pool)

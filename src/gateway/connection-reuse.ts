@@ -9,6 +9,7 @@ export class ConnectionReuse implements BackendUser {
   readonly #idle = new Map<Backend, BackendConnection[]>()
   readonly #limit: number
   readonly #idleTimeout: number
+  #closed = false
 
   /**
    * @param limit most idle connections for each backend
@@ -32,7 +33,7 @@ export class ConnectionReuse implements BackendUser {
     const idle = this.#listOf(connection.backend)
     const hint = connection.keepAliveHint
     const timeout = hint === 0 ? this.#idleTimeout : Math.min(this.#idleTimeout, hint - hintMargin)
-    if (idle.length >= this.#limit || timeout <= 0) {
+    if (this.#closed || idle.length >= this.#limit || timeout <= 0) {
       connection.abort()
       return
     }
@@ -42,7 +43,9 @@ export class ConnectionReuse implements BackendUser {
     idle.push(connection)
   }
 
+  /** Ends all, and keeps none from now on. */
   closeAll(): void {
+    this.#closed = true
     for (const idle of this.#idle.values()) for (const connection of idle) connection.abort()
     this.#idle.clear()
   }

@@ -5,13 +5,14 @@ import type { RequestHead } from '../http1/request-head.ts'
 import type { ResponseHead } from '../http1/response-head.ts'
 import type { TrustedNetworks } from '../net/address.ts'
 import type { SocketPort } from '../net/socket.ts'
+import type { BackendConnectionHost } from './backend-connection.ts'
 import type { ConnectionReuse } from './connection-reuse.ts'
 import type { GatewayConfig } from './options.ts'
 import type { Pool } from './pool.ts'
 import type { TunnelHost } from './tunnel.ts'
 
 /** What every connection of one gateway shares. */
-export interface GatewayContext extends TunnelHost {
+export interface GatewayContext extends TunnelHost, BackendConnectionHost {
   readonly config: GatewayConfig
   readonly sockets: SocketPort
   readonly trusted: TrustedNetworks

@@ -41,7 +41,6 @@ export class Dial {
 
   start(): void {
     this.#tried.push(this.#backend)
-    this.#nextTarget = 0
     this.#connect(null)
   }
 
@@ -68,12 +67,15 @@ export class Dial {
   #connect(error: SocketError | null): void {
     const { timers, config, sockets } = this.#context
     const now = timers.now()
-    const left = this.#deadline - now
-    const target = this.#backend.targets(now)[this.#nextTarget++]
-    if (target === undefined) {
-      this.#giveUpBackend(error)
-      return
+    let target = this.#backend.targets(now)[this.#nextTarget++]
+    for (let last = error; target === undefined; last = null) {
+      if (!this.#nextBackend(last)) {
+        this.#dialler.dialFailed(this.#lastFailure)
+        return
+      }
+      target = this.#backend.targets(now)[this.#nextTarget++]
     }
+    const left = this.#deadline - now
     if (left <= 0) {
       this.#dialler.dialFailed(this.#lastFailure)
       return
@@ -82,7 +84,8 @@ export class Dial {
     this.#socket = sockets.connect(target, timeout, dialHandler, this)
   }
 
-  #giveUpBackend(error: SocketError | null): void {
+  /** Gives this backend up and turns to another; false when none is left. */
+  #nextBackend(error: SocketError | null): boolean {
     const backend = this.#backend
     backend.connectFailures++
     const timedOut = error?.code === 'timeout'
@@ -96,12 +99,11 @@ export class Dial {
       `backend ${backend.address} could not be reached: ${reason}`,
     )
     const next = this.#pool.pick(this.#tried)
-    if (next === null) {
-      this.#dialler.dialFailed(this.#lastFailure)
-      return
-    }
+    if (next === null) return false
     this.#backend = next
-    this.start()
+    this.#tried.push(next)
+    this.#nextTarget = 0
+    return true
   }
 }
 

@@ -162,8 +162,7 @@ export class Exchange implements BackendUser, Dialler {
 
   dialled(socket: Socket, backend: Backend): void {
     this.#dial = null
-    const { headLimits, timers } = this.#context
-    this.#send(new BackendConnection(socket, backend, this, headLimits, timers))
+    this.#send(new BackendConnection(this.#context, socket, backend, this))
   }
 
   dialFailed(failure: Failure): void {

@@ -7,6 +7,7 @@ import { trustedNetworks } from '../net/address.ts'
 import type { Listener, Socket, SocketPort } from '../net/socket.ts'
 import { closeCodes } from '../protocol/close-codes.ts'
 import { Backend } from './backend.ts'
+import type { BackendConnection } from './backend-connection.ts'
 import { ClientConnection } from './client-connection.ts'
 import { ConnectionReuse } from './connection-reuse.ts'
 import type { GatewayContext, ResponseParser } from './context.ts'
@@ -56,6 +57,7 @@ export class Gateway implements AsyncDisposable {
   readonly #pools = new Map<string, Pool>()
   readonly #tunnels = new LiveSet<Tunnel>()
   readonly #clients = new LiveSet<ClientConnection>()
+  readonly #backendConnections = new LiveSet<BackendConnection>()
   readonly #open: { readonly listener: Listener; readonly status: ListenerStatus }[] = []
   #state: 'new' | 'started' | 'closed' = 'new'
 
@@ -63,7 +65,7 @@ export class Gateway implements AsyncDisposable {
   constructor(config: GatewayConfig, parts: GatewayParts) {
     for (const [name, pool] of Object.entries(config.pools)) this.#pools.set(name, this.#makePool(name, pool))
     const routePools = config.routes.map(({ pool }) => this.#pools.get(pool) as Pool)
-    this.#context = makeContext(config, parts, this.#tunnels, routePools)
+    this.#context = makeContext(config, parts, this.#tunnels, this.#backendConnections, routePools)
   }
 
   /** The open listeners, in the order of the options. */
@@ -101,6 +103,8 @@ export class Gateway implements AsyncDisposable {
       await this.close()
       throw error
     }
+    // Closed meanwhile: what was opened since then goes as well.
+    if (this.#context.draining) await this.#stopListening()
   }
 
   /**
@@ -125,7 +129,9 @@ export class Gateway implements AsyncDisposable {
     for (const tunnel of this.#tunnels) tunnel.abort()
     for (const client of this.#clients) client.abort()
     this.#context.reuse.closeAll()
+    for (const connection of this.#backendConnections) connection.abort()
     await this.#empty()
+    await this.#backendConnections.whenEmpty()
     this.#context.timers.stop()
   }
 
@@ -209,6 +215,7 @@ function makeContext(
   config: GatewayConfig,
   parts: GatewayParts,
   tunnels: LiveSet<Tunnel>,
+  backendConnections: LiveSet<BackendConnection>,
   routePools: readonly Pool[],
 ): GatewayContext {
   const headLimits = { bytes: config.limits.head, fields: config.limits.fields }
@@ -227,6 +234,7 @@ function makeContext(
     matchRoute: compileRoutes(config.routes),
     routePools,
     tunnels,
+    backendConnections,
     headLimits,
     draining: false,
     nextRequestId: requestIds(),

@@ -85,6 +85,11 @@ export class Upgrade implements BackendUser, Dialler {
     if (this.bytesFromClient > earlyLimit) this.#upgrader.socket.pause()
   }
 
+  /** The gateway is stopping: a tunnel that is not open yet is better opened elsewhere. */
+  stop(): void {
+    this.#fail(stopping.code, stopping.message)
+  }
+
   /** The client is gone. */
   cancel(): void {
     if (this.#over) return
@@ -97,11 +102,10 @@ export class Upgrade implements BackendUser, Dialler {
     this.#dial = null
     this.backend = backend
     backend.requests++
-    const { headLimits, timers, config } = this.#context
-    const connection = new BackendConnection(socket, backend, this, headLimits, timers)
+    const connection = new BackendConnection(this.#context, socket, backend, this)
     this.#connection = connection
     socket.write(encodeHead(requestText(this.head, this.#upgrader.peer, this.requestId, true)))
-    connection.setTimeout(config.timeouts.upgrade)
+    connection.setTimeout(this.#context.config.timeouts.upgrade)
   }
 
   dialFailed(failure: Failure): void {
@@ -120,6 +124,8 @@ export class Upgrade implements BackendUser, Dialler {
         return
       }
       bytes = connection.reader.rest
+      // Else a connection that is kept would keep the whole chunk alive.
+      connection.reader.rest = null
       if (head.status === 101 || head.status >= 200) {
         this.#decide(connection, head, bytes)
         return
@@ -182,6 +188,9 @@ export class Upgrade implements BackendUser, Dialler {
     this.#upgrader.upgradeFailed(this, { code, message })
   }
 }
+
+/** Why nobody gets a new tunnel any more. */
+export const stopping: Failure = { code: 'GATEWAY_STOPPING', message: 'the gateway is stopping' }
 
 /** The value of a field that may be repeated (RFC 9110 §5.3). */
 function whole(fields: Fields, key: string): string | undefined {
