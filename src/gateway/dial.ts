@@ -9,6 +9,8 @@ export interface Dialler {
   /** The socket is open and still has the dial's handler: replace it. */
   dialled(socket: Socket, backend: Backend): void
   dialFailed(failure: Failure): void
+  /** Another backend's turn has come: true if the dialler has a connection to it already, which ends the dial. */
+  reuses(backend: Backend): boolean
 }
 
 /**
@@ -73,6 +75,7 @@ export class Dial {
         this.#dialler.dialFailed(this.#lastFailure)
         return
       }
+      if (this.#dialler.reuses(this.#backend)) return
       target = this.#backend.targets(now)[this.#nextTarget++]
     }
     const left = this.#deadline - now

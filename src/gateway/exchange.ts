@@ -59,6 +59,8 @@ export class Exchange implements BackendUser, Dialler {
   #continued = false
   /** Whether the backend gave a sign of life for this request. */
   #touched = false
+  /** Whether it was sent on a second connection because the first one had died unnoticed. */
+  #repeated = false
   #closeAfter = false
   #over = false
 
@@ -91,9 +93,15 @@ export class Exchange implements BackendUser, Dialler {
       this.#fail('NO_BACKEND', `pool ${this.pool.name} has no backend for this request`)
       return
     }
+    if (!this.reuses(backend)) this.#startDial(backend)
+  }
+
+  reuses(backend: Backend): boolean {
     const connection = this.#context.reuse.take(backend, this)
-    if (connection === null) this.#startDial(backend)
-    else this.#send(connection)
+    if (connection === null) return false
+    this.#dial = null
+    this.#send(connection)
+    return true
   }
 
   /** Continues with an answer whose head was read by somebody else: a backend that declined an upgrade. */
@@ -333,7 +341,8 @@ export class Exchange implements BackendUser, Dialler {
   #lost(connection: BackendConnection, error: SocketError | null): void {
     if (this.#over) return
     const untouched = this.#responseHead === null && !this.#touched && !connection.reader.partial
-    if (untouched && connection.reused && this.#mayRepeat()) {
+    if (untouched && connection.reused && !this.#repeated && this.#mayRepeat()) {
+      this.#repeated = true
       connection.abort()
       this.#startDial(connection.backend)
       return

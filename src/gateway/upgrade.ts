@@ -108,6 +108,11 @@ export class Upgrade implements BackendUser, Dialler {
     connection.setTimeout(this.#context.config.timeouts.upgrade)
   }
 
+  /** Whether the backend agrees is not known before it answered, so an upgrade has a connection of its own. */
+  reuses(): boolean {
+    return false
+  }
+
   dialFailed(failure: Failure): void {
     this.#dial = null
     this.#fail(failure.code, failure.message)
