@@ -181,6 +181,8 @@ export class ClientConnection implements Requester, Upgrader {
     rest: Uint8Array | null,
   ): void {
     const exchange = new Exchange(this.#context, this, upgrade.head, upgrade.requestId, upgrade.pool)
+    exchange.startedAt = upgrade.startedAt
+    exchange.startedAt = upgrade.startedAt
     // What the client sent early is no request: the connection cannot be used for another one.
     if (upgrade.hasEarlyBytes) exchange.closeAfter()
     this.#work = exchange
@@ -265,8 +267,8 @@ export class ClientConnection implements Requester, Upgrader {
             method: head.method,
             minor: head.minor,
             upgrade: head.upgrade ?? undefined,
-            version: fields.get('sec-websocket-version'),
-            key: fields.get('sec-websocket-key'),
+            version: fields.whole('sec-websocket-version'),
+            key: fields.whole('sec-websocket-key'),
           })
         : 'a WebSocket upgrade must not have a body'
     if (problem !== null) {
@@ -285,12 +287,10 @@ export class ClientConnection implements Requester, Upgrader {
   }
 
   #afterHead(rest: Uint8Array | null): void {
-    if (rest !== null) {
-      this.#dataWhileBusy(rest)
-    } else {
-      this.socket.resume()
-      if (this.#work?.awaitsBody) this.#expectBody()
-    }
+    // An upgrade reads on: the request before it may have paused the socket over these bytes.
+    if (rest === null || this.#work instanceof Upgrade) this.socket.resume()
+    if (rest !== null) this.#dataWhileBusy(rest)
+    else if (this.#work?.awaitsBody) this.#expectBody()
   }
 
   #dataWhileBusy(chunk: Uint8Array): void {

@@ -237,14 +237,11 @@ export class Exchange implements BackendUser, Dialler {
     connection.backend.requests++
     const text = requestText(this.head, this.#requester.peer, this.requestId, false)
     const held = this.#held
-    if (held.length === 0) {
-      connection.socket.write(encodeHead(text))
-    } else {
-      this.#held = []
-      let room = connection.socket.write(encodeHead(text, held[0]))
-      for (let i = 1; i < held.length; i++) room = connection.socket.write(held[i] as Uint8Array)
-      if (room) this.#requester.resume()
-    }
+    let room = connection.socket.write(encodeHead(text, held[0]))
+    for (let i = 1; i < held.length; i++) room = connection.socket.write(held[i] as Uint8Array)
+    if (held.length > 0) this.#held = []
+    // Also without held bytes: it was paused over a part of a chunk header, too.
+    if (room) this.#requester.resume()
     if (this.#requestBody === null) connection.setTimeout(this.#context.config.timeouts.response)
   }
 

@@ -19,7 +19,7 @@ export interface TunnelHost {
 }
 
 /** Who ended a tunnel. */
-type EndedBy = 'client' | 'backend' | 'gateway' | 'timeout'
+type EndedBy = 'client' | 'backend' | 'gateway'
 
 /**
  * An upgraded connection: a client leg and a backend leg, each copying what comes to the other.
@@ -39,7 +39,8 @@ export class Tunnel {
   #endedBy: EndedBy | null = null
   #error: SocketError | null = null
   #timer: Timer<Tunnel> | null = null
-  #serverEnded = false
+  /** When `#timer` fires. */
+  #deadline = Number.POSITIVE_INFINITY
   #clientClosed = false
   #serverClosed = false
   /** The Close that the gateway itself wants to say, as soon as each leg is between two frames. */
@@ -92,19 +93,30 @@ export class Tunnel {
   }
 
   clientData(chunk: Uint8Array): void {
+    if (this.#goodbye !== null) {
+      this.#dataWhileLeaving(chunk, this.client, this.server, this.fromClient, this.#goodbyeToServer)
+      return
+    }
     const tracker = this.fromClient
     tracker.track(chunk)
     if (tracker.closeCode !== 0) this.#endedBy ??= 'client'
-    if (this.#goodbye !== null) this.#dataWhileLeaving(chunk, this.server, this.#goodbyeToServer)
-    else if (!this.server.write(chunk)) this.client.pause()
+    if (!this.server.write(chunk)) this.client.pause()
   }
 
   backendData(chunk: Uint8Array): void {
+    if (this.#goodbye !== null) {
+      this.#dataWhileLeaving(chunk, this.server, this.client, this.fromBackend, this.#goodbyeToClient)
+      return
+    }
+    this.backendSaid(chunk)
+    if (!this.client.write(chunk)) this.server.pause()
+  }
+
+  /** Follows what the backend says without passing it on. */
+  backendSaid(chunk: Uint8Array): void {
     const tracker = this.fromBackend
     tracker.track(chunk)
     if (tracker.closeCode !== 0) this.#endedBy ??= 'backend'
-    if (this.#goodbye !== null) this.#dataWhileLeaving(chunk, this.client, this.#goodbyeToClient)
-    else if (!this.client.write(chunk)) this.server.pause()
   }
 
   clientEnd(): void {
@@ -115,7 +127,6 @@ export class Tunnel {
   }
 
   backendEnd(): void {
-    this.#serverEnded = true
     this.#endedBy ??= 'backend'
     this.client.end()
     if (this.#closingHandshakeDone()) this.server.end()
@@ -126,8 +137,9 @@ export class Tunnel {
     this.#clientClosed = true
     this.#error ??= error
     this.#endedBy ??= 'client'
-    // A client that vanished takes nothing any more: reading its backend on would be work for nobody.
-    if (!this.#serverClosed) this.#leave(this.server, error !== null || !this.#serverEnded)
+    // A client that vanished takes nothing any more: reading its backend on would be work for nobody. After
+    // two FINs the backend has its own already, behind the last bytes of the client: a reset would race them.
+    if (error !== null) this.server.abort()
     this.#finish()
   }
 
@@ -144,45 +156,51 @@ export class Tunnel {
     this.#finish()
   }
 
-  timedOut(): void {
-    this.#endedBy ??= 'timeout'
-    this.client.abort()
-    this.server.abort()
-  }
-
   /** After a Close in both directions nothing more may be said (RFC 6455 §5.5.1). */
   #closingHandshakeDone(): boolean {
     return this.fromClient.closeSeen && this.fromBackend.closeSeen
   }
 
-  #leave(socket: Socket, cut: boolean): void {
-    if (cut) socket.abort()
-    else socket.end()
-  }
-
   #halfClosed(): void {
-    if (this.#timer === null) this.#setDeadline(this.#host.config.timeouts.halfClosed)
+    this.#setDeadline(this.#host.config.timeouts.halfClosed)
   }
 
+  /** The earliest deadline counts. */
   #setDeadline(milliseconds: number): void {
+    const { timers } = this.#host
+    const at = timers.now() + milliseconds
+    if (at >= this.#deadline) return
+    this.#deadline = at
     this.#timer ??= new Timer<Tunnel>(this, onDeadline)
-    this.#host.timers.schedule(this.#timer, milliseconds)
+    timers.schedule(this.#timer, milliseconds)
   }
 
-  #dataWhileLeaving(chunk: Uint8Array, to: Socket, saidGoodbye: boolean): void {
-    if (!saidGoodbye) to.write(chunk)
+  /** Passes on the rest of the frame at hand, behind which the goodbye goes; what follows is thrown away. */
+  #dataWhileLeaving(chunk: Uint8Array, from: Socket, to: Socket, tracker: FrameTracker, said: boolean): void {
+    if (said) {
+      tracker.track(chunk)
+    } else {
+      const end = tracker.trackFrame(chunk)
+      if (!to.write(end === chunk.length ? chunk : chunk.subarray(0, end))) from.pause()
+      this.#sayGoodbye()
+      if (end < chunk.length) tracker.track(chunk.subarray(end))
+    }
     this.#sayGoodbye()
   }
 
   #sayGoodbye(): void {
-    const goodbye = this.#goodbye as CloseCode
+    const { code, reason } = this.#goodbye as CloseCode
+    // Behind a Close nothing more may be said, not even another one (RFC 6455 §5.5.1). Once it is said, the
+    // other side's answer is waited for, also if it was paused because this one took too little.
     if (!this.#goodbyeToClient && this.fromBackend.atFrameBoundary) {
       this.#goodbyeToClient = true
-      this.client.write(encodeCloseFrame(goodbye.code, goodbye.reason))
+      if (!this.fromBackend.closeSeen) this.client.write(encodeCloseFrame(code, reason))
+      this.server.resume()
     }
     if (!this.#goodbyeToServer && this.fromClient.atFrameBoundary) {
       this.#goodbyeToServer = true
-      this.server.write(encodeCloseFrame(goodbye.code, goodbye.reason, maskKey()))
+      if (!this.fromClient.closeSeen) this.server.write(encodeCloseFrame(code, reason, maskKey()))
+      this.client.resume()
     }
     // We are the server of the client leg: after both Close frames it is ours to end TCP (RFC 6455 §7.1.1).
     if (this.#goodbyeToClient && this.fromClient.closeSeen) this.client.end()
@@ -206,7 +224,8 @@ export class Tunnel {
   #logClosed(): void {
     const { fromClient, fromBackend, backend, requestId } = this
     const endedBy = this.#endedBy ?? 'gateway'
-    const closeCode = fromClient.closeCode || fromBackend.closeCode || 1006
+    const said = endedBy === 'gateway' ? this.#goodbye?.code : undefined
+    const closeCode = said ?? (fromClient.closeCode || fromBackend.closeCode || 1006)
     this.#host.log.info(
       {
         event: 'tunnel.closed',
@@ -214,7 +233,7 @@ export class Tunnel {
         backend: backend.address,
         durationMs: Math.round(this.#host.timers.now() - this.openedAt),
         endedBy,
-        closeCode: this.#goodbye?.code ?? closeCode,
+        closeCode,
         messagesFromClient: fromClient.messages,
         messagesFromBackend: fromBackend.messages,
         bytesFromClient: fromClient.bytes,
@@ -227,7 +246,7 @@ export class Tunnel {
 }
 
 function onDeadline(tunnel: Tunnel): void {
-  tunnel.timedOut()
+  tunnel.abort()
 }
 
 function maskKey(): Uint8Array {

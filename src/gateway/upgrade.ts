@@ -1,5 +1,4 @@
 import { isFailure } from '../http1/failure.ts'
-import type { Fields } from '../http1/fields.ts'
 import type { RequestHead } from '../http1/request-head.ts'
 import type { ResponseHead } from '../http1/response-head.ts'
 import { encodeHead } from '../http1/write-head.ts'
@@ -163,12 +162,12 @@ export class Upgrade implements BackendUser, Dialler {
     const problem = checkUpgradeResponse({
       status: head.status,
       upgrade: head.upgrade ?? undefined,
-      accept: head.fields.get('sec-websocket-accept'),
-      key: fields.get('sec-websocket-key') ?? '',
-      protocol: whole(head.fields, 'sec-websocket-protocol'),
-      offeredProtocols: whole(fields, 'sec-websocket-protocol'),
-      extensions: whole(head.fields, 'sec-websocket-extensions'),
-      offeredExtensions: whole(fields, 'sec-websocket-extensions'),
+      accept: head.fields.whole('sec-websocket-accept'),
+      key: fields.whole('sec-websocket-key') ?? '',
+      protocol: head.fields.whole('sec-websocket-protocol'),
+      offeredProtocols: fields.whole('sec-websocket-protocol'),
+      extensions: head.fields.whole('sec-websocket-extensions'),
+      offeredExtensions: fields.whole('sec-websocket-extensions'),
     })
     if (problem === null) this.#openTunnel(connection, head, rest)
     else this.#fail('BACKEND_UPGRADE_INVALID', `the backend's 101 is not valid: ${problem}`)
@@ -180,11 +179,12 @@ export class Upgrade implements BackendUser, Dialler {
     const server = connection.release()
     const extended = head.fields.has('sec-websocket-extensions')
     const tunnel = new Tunnel(this.#context, client, server, connection.backend, this.requestId, extended)
-    if (rest !== null) tunnel.fromBackend.track(rest)
+    if (rest !== null) tunnel.backendSaid(rest)
     if (!client.write(encodeHead(switchingText(head), rest ?? undefined))) server.pause()
     this.#upgrader.upgraded(this, tunnel)
+    // First, since a backend that does not take the early bytes pauses it again.
+    client.resume()
     for (const chunk of this.#early) tunnel.clientData(chunk)
-    if (this.bytesFromClient > earlyLimit && server.queuedBytes === 0) client.resume()
   }
 
   #fail(code: Failure['code'], message: string): void {
@@ -196,8 +196,3 @@ export class Upgrade implements BackendUser, Dialler {
 
 /** Why nobody gets a new tunnel any more. */
 export const stopping: Failure = { code: 'GATEWAY_STOPPING', message: 'the gateway is stopping' }
-
-/** The value of a field that may be repeated (RFC 9110 §5.3). */
-function whole(fields: Fields, key: string): string | undefined {
-  return fields.has(key) ? fields.all(key).join(', ') : undefined
-}

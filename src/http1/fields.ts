@@ -37,6 +37,13 @@ export class Fields {
     return found
   }
 
+  /** The whole value of a field, repeated ones joined (RFC 9110 §5.3), by its lower-case name. */
+  whole(key: string): string | undefined {
+    const first = this.indexOf(key)
+    if (first === -1 || this.indexOf(key, first + 1) === -1) return this.values[first]
+    return this.all(key).join(', ')
+  }
+
   /** Whether a field is there, by its lower-case name. */
   has(key: string): boolean {
     return this.indexOf(key) !== -1

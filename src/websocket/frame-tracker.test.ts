@@ -239,6 +239,29 @@ describe('valid streams', () => {
     )
   })
 
+  test('are taken up to the end of the frame at hand, and not a byte further', () => {
+    fc.assert(
+      fc.property(stream, fc.double({ min: 0, max: 1, noNaN: true }), cuts, (valid, part, lengths) => {
+        const { masked, rsv1, frames, bytes } = valid
+        const start = Math.floor(part * bytes.length)
+        const ends = frames.reduce<number[]>(
+          (all, frame) => [...all, all.at(-1)! + encode(frame).length],
+          [0],
+        )
+        const end = ends.find((at) => at >= start)!
+        const tracker = new FrameTracker(masked, rsv1)
+        tracker.track(bytes.subarray(0, start))
+        let at = start
+        for (const chunk of chunksOf(bytes.subarray(start), lengths)) {
+          const taken = tracker.trackFrame(chunk)
+          at += taken
+          if (taken < chunk.length) break
+        }
+        expect([at, tracker.bytes, tracker.atFrameBoundary]).toEqual([end, end, true])
+      }),
+    )
+  })
+
   test('no byte is changed', () => {
     fc.assert(
       fc.property(stream, ({ masked, rsv1, bytes }) => {

@@ -111,6 +111,22 @@ export class FrameTracker {
   }
 
   /**
+   * The same up to the end of the frame at hand, for those who want to put another one behind it. Returns the
+   * index behind what it took: the chunk's length unless the frame ended before, 0 at a frame boundary.
+   */
+  trackFrame(chunk: Uint8Array): number {
+    const end = chunk.length
+    let at = 0
+    while (at < end && this.#stage !== frameStart && this.#stage !== over) {
+      if (this.#stage === payload) at = this.#skip(at, end)
+      else this.#nextByte(chunk[at++] as number)
+    }
+    if (this.broken !== null) at = end
+    this.bytes += at
+    return at
+  }
+
+  /**
    * The short cut for nearly all traffic: messages of one frame below 64 KiB that lie in the chunk as a whole.
    * Returns where something else begins.
    */
