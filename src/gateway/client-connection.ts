@@ -182,7 +182,6 @@ export class ClientConnection implements Requester, Upgrader {
   ): void {
     const exchange = new Exchange(this.#context, this, upgrade.head, upgrade.requestId, upgrade.pool)
     exchange.startedAt = upgrade.startedAt
-    exchange.startedAt = upgrade.startedAt
     // What the client sent early is no request: the connection cannot be used for another one.
     if (upgrade.hasEarlyBytes) exchange.closeAfter()
     this.#work = exchange

@@ -34,6 +34,7 @@ export class ConnectionReuse implements BackendUser {
     const hint = connection.keepAliveHint
     const timeout = hint === 0 ? this.#idleTimeout : Math.min(this.#idleTimeout, hint - hintMargin)
     if (this.#closed || idle.length >= this.#limit || timeout <= 0) {
+      // Reset, because an orderly end by us would occupy a local port for a minute, after each request.
       connection.abort()
       return
     }
@@ -52,13 +53,14 @@ export class ConnectionReuse implements BackendUser {
 
   backendData(connection: BackendConnection): void {
     // Bytes nobody asked for: an answer to a request we did not send. It must never reach the next client.
-    this.#drop(connection)
+    this.#forget(connection)
+    connection.abort()
   }
 
   backendDrained(): void {}
 
   backendEnded(connection: BackendConnection): void {
-    this.#drop(connection)
+    this.#retire(connection)
   }
 
   backendClosed(connection: BackendConnection): void {
@@ -66,12 +68,12 @@ export class ConnectionReuse implements BackendUser {
   }
 
   backendTimedOut(connection: BackendConnection): void {
-    this.#drop(connection)
+    this.#retire(connection)
   }
 
-  #drop(connection: BackendConnection): void {
+  #retire(connection: BackendConnection): void {
     this.#forget(connection)
-    connection.abort()
+    connection.finish()
   }
 
   #forget(connection: BackendConnection): void {

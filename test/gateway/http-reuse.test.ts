@@ -37,7 +37,7 @@ describe('a connection to a backend', () => {
   test('that the backend closed while idle is not used for the next request', async () => {
     const { backend, wire, client } = await afterOne()
     wire.end()
-    expect(await wire.ending()).toBe('reset')
+    expect(await wire.ending()).toBe('fin')
     client.send(post)
     const next = await backend.connection(1)
     await next.message('request')
@@ -107,7 +107,7 @@ describe('a connection to a backend', () => {
 
   test('is closed after its time', async () => {
     const { wire } = await afterOne({ timeouts: { backendIdle: '100ms' } })
-    expect(await wire.ending()).toBe('reset')
+    expect(await wire.ending()).toBe('fin')
   })
 
   test.each([

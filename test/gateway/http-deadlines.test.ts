@@ -1,0 +1,161 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { Helper } from '../../src/net/contract/helper.ts'
+import { answering } from './support/raw-backend.ts'
+import { Stage } from './support/stage.ts'
+import { Wire } from './support/wire.ts'
+
+const stage = new Stage()
+afterEach(() => stage.close())
+
+const get = 'GET /x HTTP/1.1\r\nHost: a.test\r\n\r\n'
+const short = '150ms'
+
+async function between(options: Parameters<Stage['gateway']>[0]) {
+  const backend = await stage.raw()
+  const running = await stage.gateway({ backends: [backend.address], ...options })
+  return { ...running, backend, client: await stage.client(running.port) }
+}
+
+/** A port that takes no more connections: what connects there hears nothing. */
+async function blackHole(): Promise<string> {
+  const helper = await Helper.start('full')
+  stage.add(() => helper[Symbol.asyncDispose]())
+  const port = Number(await helper.line())
+  // A few fit into the queue of the blocked listener.
+  for (;;) {
+    const attempt = Wire.to(port).then((wire) => {
+      stage.add(() => wire.close())
+      return true
+    })
+    attempt.catch(() => {})
+    const fits = await Promise.race([attempt, stillWaiting()])
+    if (!fits) return `127.0.0.1:${port}`
+  }
+}
+
+async function stillWaiting(): Promise<false> {
+  for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve))
+  return false
+}
+
+describe('deadlines of the client', () => {
+  test('a connection that says nothing is closed without an answer', async () => {
+    const { client } = await between({ timeouts: { requestHead: short } })
+    expect(await client.rest()).toEqual({ text: '', ending: 'fin' })
+  })
+
+  test('a head that stops coming is answered 408', async () => {
+    const { client, log } = await between({ timeouts: { requestHead: short } })
+    client.send('GET /x HTTP/1.1\r\nHo')
+    const answer = await client.message()
+    expect([answer.status, answer.fields.get('connection')]).toEqual([408, ['close']])
+    expect(await client.ending()).toBe('fin')
+    expect((await log.line('request.refused')).code).toBe('REQUEST_HEAD_TIMEOUT')
+  })
+
+  test('a head that comes byte by byte does not move its deadline', async () => {
+    const { client } = await between({ timeouts: { requestHead: '300ms' } })
+    let answered = false
+    const answer = client.message().then((message) => {
+      answered = true
+      return message
+    })
+    client.send('GET /x HTTP/1.1\r\nX-A: ')
+    for (let i = 0; i < 10_000 && !answered; i++) await client.flush(Buffer.from('a')).then(turn)
+    expect((await answer).status).toBe(408)
+  })
+
+  test('a body that stops coming is answered 408, and its backend hears no end', async () => {
+    const { client, backend } = await between({ timeouts: { requestBodyIdle: short } })
+    client.send('POST /x HTTP/1.1\r\nHost: a.test\r\nContent-Length: 9\r\n\r\nhalf')
+    const answer = await client.message()
+    expect([answer.status, answer.body.includes('REQUEST_BODY_TIMEOUT')]).toEqual([408, true])
+    expect(await client.ending()).toBe('fin')
+    expect((await (await backend.connection(0)).rest()).ending).toBe('reset')
+  })
+
+  test('a connection that stays idle between requests is closed without a word', async () => {
+    const backend = await stage.raw(answering('ok'))
+    const { port } = await stage.gateway({ backends: [backend.address], timeouts: { clientIdle: short } })
+    const client = await stage.client(port)
+    await client.send(get).message()
+    expect(await client.rest()).toEqual({ text: '', ending: 'fin' })
+  })
+
+  test('a body is not late while it is the gateway that has no backend for it yet', async () => {
+    const hole = await blackHole()
+    const { port } = await stage.gateway({
+      backends: [hole],
+      timeouts: { requestBodyIdle: short, connect: '500ms' },
+    })
+    const client = await stage.client(port)
+    client.send('POST /x HTTP/1.1\r\nHost: a.test\r\nContent-Length: 9\r\n\r\nhalf')
+    expect((await client.message()).body).toContain('BACKEND_CONNECT_TIMEOUT')
+  })
+})
+
+describe('deadlines of the backend', () => {
+  test('an answer that does not come is 504, and the client may go on', async () => {
+    const { client, backend, log } = await between({ timeouts: { response: short } })
+    const answer = await client.send(get).message()
+    expect([answer.status, answer.fields.has('connection')]).toEqual([504, false])
+    expect((await (await backend.connection(0)).rest()).ending).toBe('reset')
+    expect(await log.line('request.completed')).toMatchObject({
+      code: 'BACKEND_RESPONSE_TIMEOUT',
+      status: 504,
+    })
+    client.send(get)
+    await backend.connection(1)
+  })
+
+  test('an answer whose head stops coming is 504', async () => {
+    const { client, backend } = await between({ timeouts: { response: short } })
+    client.send(get)
+    const wire = await backend.connection(0)
+    wire.send('HTTP/1.1 200 OK\r\nContent')
+    expect((await client.message()).status).toBe(504)
+  })
+
+  test('an answer whose body stops coming is cut', async () => {
+    const { client, backend, log } = await between({ timeouts: { responseBodyIdle: short } })
+    client.send(get)
+    const wire = await backend.connection(0)
+    wire.send('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf')
+    expect((await client.rest()).ending).toBe('reset')
+    expect((await log.line('request.completed')).code).toBe('BACKEND_BODY_TIMEOUT')
+  })
+
+  test('one that does not accept is passed over within its time', async () => {
+    const hole = await blackHole()
+    const backend = await stage.raw(answering('ok'))
+    const { port } = await stage.gateway({
+      backends: [hole, backend.address],
+      timeouts: { connect: '300ms' },
+    })
+    const client = await stage.client(port)
+    for (let i = 0; i < 2; i++) expect((await client.send(get).message()).body).toBe('ok')
+  })
+
+  test('when none accepts the answer is 504', async () => {
+    const hole = await blackHole()
+    const { port, log } = await stage.gateway({ backends: [hole], timeouts: { connect: short } })
+    const client = await stage.client(port)
+    const answer = await client.send(get).message()
+    expect([answer.status, answer.body.includes('BACKEND_CONNECT_TIMEOUT')]).toEqual([504, true])
+    expect(log.of('backend.connect_failed').length).toBe(1)
+  })
+
+  test('all attempts together have a time as well', async () => {
+    const hole = await blackHole()
+    const { port } = await stage.gateway({
+      backends: [hole],
+      timeouts: { connect: '1m', connectTotal: short },
+    })
+    const client = await stage.client(port)
+    expect((await client.send(get).message()).status).toBe(504)
+  })
+})
+
+async function turn(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve))
+}
