@@ -35,7 +35,8 @@ export function threads(stage, canvas, ring) {
   const shown = new Set()
   /** @type {Pulse[]} */
   let pulses = []
-  let count = 0
+  /** How many threads each card has had. @type {Map<Card, number>} */
+  const counts = new Map()
   let scheduled = false
   let stale = true
   let last = 0
@@ -76,7 +77,8 @@ export function threads(stage, canvas, ring) {
      * @param {Card} card
      */
     attach(id, dot, card) {
-      count += 1
+      const count = (counts.get(card) ?? 0) + 1
+      counts.set(card, count)
       // Multiples of the golden ratio spread evenly however many there are, and none moves when others come.
       const slot = ((count * 0.618034) % 1) * 2 - 1
       const points = new Float32Array((2 * steps + 1) * 2)
