@@ -13,7 +13,7 @@ const tooMany = failure(431, 'too many header fields')
  * Parses field lines up to and including the empty line that ends them (RFC 9112 §5):
  * `token ":" OWS value OWS CRLF`. No whitespace before the colon (§5.1), no folding (§5.2), CRLF only (§2.2).
  *
- * Hot path, guarded by `npm run bench`: 10 fields of 330 bytes take about 0.6 us.
+ * Hot path, guarded by `npm run bench`: 10 fields of 360 bytes take about 0.5 us on Bun and 0.8 us on Node.
  *
  * @param end index behind the empty line; the two bytes before it MUST be CRLF and MUST start a line
  */

@@ -42,7 +42,7 @@ export class TrailerReader {
  * Whether a field must not come as a trailer (RFC 9110 §6.5.1): framing, routing, authentication, request
  * modifiers, response control and content format. Somebody behind us may merge trailers into the header.
  */
-export function isForbiddenTrailer(key: string): boolean {
+function isForbiddenTrailer(key: string): boolean {
   return forbiddenNames.has(key) || forbiddenPrefixes.test(key)
 }
 
