@@ -5,6 +5,9 @@ import type { BackendAddress } from './options.ts'
 /** How long a resolved name is believed before it is looked up again, in the background. */
 const nameLifetime = 30_000
 
+/** How long a name that did not resolve is left alone: it may be about to appear. */
+const failureLifetime = 1000
+
 /** One backend address and everything that is counted about it. Outlives the pool snapshots that name it. */
 export class Backend {
   /** As the operator wrote it. */
@@ -49,9 +52,13 @@ export class Backend {
     this.#resolving ??= resolveAddresses(target.host)
       .then((ips) => {
         this.#targets = ips.map((ip) => ({ ip, port: target.port }))
+        this.#resolvedAt = now
+      })
+      .catch((error: unknown) => {
+        this.#resolvedAt = now - nameLifetime + failureLifetime
+        throw error
       })
       .finally(() => {
-        this.#resolvedAt = now
         this.#resolving = null
       })
     await this.#resolving

@@ -116,7 +116,8 @@ export class NodeSocket implements Socket {
   }
 
   drained(): void {
-    if ((this.state & (drainOwed | aborted | ending)) !== drainOwed) return
+    // Node also drains after a large write that the kernel took whole.
+    if ((this.state & (drainOwed | aborted)) !== drainOwed) return
     this.state &= ~drainOwed
     this.handler.onDrain(this)
   }

@@ -17,21 +17,32 @@ export interface Socket {
   context: unknown
   /** Bytes taken by `write` that the kernel has not taken yet. */
   readonly queuedBytes: number
-  /** The peer's IP address without brackets or zone; `''` on Unix sockets and before the socket is open. */
+  /**
+   * The peer's IP address without brackets or zone, an IPv4 address always in IPv4 notation; `''` on Unix
+   * sockets and before the socket is open. Asked of the kernel when first read: after the close it is known
+   * only if it was read before.
+   */
   readonly remoteAddress: string
-  /** The peer's port; 0 on Unix sockets and before the socket is open. */
+  /** The peer's port; 0 on Unix sockets and before the socket is open. After the close as the address. */
   readonly remotePort: number
   /**
    * Sends bytes, in order, all of them. Takes ownership: the caller MUST NOT change the chunk afterwards.
    * Never throws and never takes a part. `false` means: the queue is not empty, stop until `onDrain`, which
-   * then comes exactly once. After `end`, `abort` or close the chunk is dropped and the answer is `true`.
+   * then comes exactly once, unless `end`, `abort` or the close come first. `true` does not promise an empty
+   * queue: an adapter may queue up to 128 KiB before it says `false`.
+   * After `end`, `abort` or close, and when this very write finds the connection dead, the chunk is dropped
+   * and the answer is `true`. A loop that writes while the answer is `true` needs an end of its own.
    */
   write(chunk: Uint8Array): boolean
   /** Sends what is queued, then FIN. Reading goes on until the peer's FIN. Idempotent. */
   end(): void
   /** Drops the queue and resets the connection; cancels a pending connect. Idempotent. */
   abort(): void
-  /** No `onData` and no `onEnd` until `resume`. A reset may still be reported. */
+  /**
+   * No `onData` and no `onEnd` until `resume`, with one exception: when the peer has reset the connection,
+   * Bun may still deliver what had arrived before, directly followed by `onClose`. A reset is told at once or,
+   * at the latest, by `resume` or by the write that finds it.
+   */
   pause(): void
   /** Undoes `pause`. */
   resume(): void
@@ -45,12 +56,17 @@ export interface SocketHandler {
   onData(socket: Socket, chunk: Uint8Array): void
   /** The queue is empty again after a `write` that returned `false`; once per such period. */
   onDrain(socket: Socket): void
-  /** The peer's FIN, after all its data, at most once. Writing is still possible. */
+  /**
+   * The peer's FIN, after all its data, at most once. Writing is still possible, and the socket stays open
+   * until `end` or `abort` is called (a Unix socket whose peer closed both ways may close by itself).
+   */
   onEnd(socket: Socket): void
   /**
    * The end: exactly once, last, and never from inside a method of the socket. `error` is null when both
    * sides sent FIN and the kernel took every byte, and after our own `abort`. A reset, a failed write, a
    * failed connect and a queue that could not be sent are errors.
+   *
+   * What any of these callbacks throws is an uncaught exception of the process, and resets the socket.
    */
   onClose(socket: Socket, error: SocketError | null): void
 }
@@ -60,7 +76,7 @@ export type SocketErrorCode =
   | 'refused'
   /** The peer reset the connection. */
   | 'reset'
-  /** Not connected within `connectTimeout`. */
+  /** Not connected within `connectTimeout`, or the kernel gave up on a peer that acknowledges nothing. */
   | 'timeout'
   /** No route, or the network or host is down. */
   | 'unreachable'

@@ -107,6 +107,19 @@ export function dataContract(load: () => Promise<SocketPort>): void {
       expect(pair.serverSide.events).toEqual(['data'])
     })
 
+    test('a large chunk that the kernel takes whole needs no drain', async () => {
+      await using pair = await connectPair(await load())
+      let refusals = 0
+      let sent = 0
+      for (let i = 0; i < 20; i++) {
+        if (!pair.client.write(pattern(400_000, sent))) refusals++
+        sent += 400_000
+        await pair.serverSide.until(() => pair.serverSide.bytes === sent)
+        await loopTurns(3)
+        expect(pair.clientSide.drains).toBe(refusals)
+      }
+    })
+
     test('received chunks never change afterwards', async () => {
       const seen: string[] = []
       await using pair = await connectPair(await load(), {

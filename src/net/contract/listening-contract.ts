@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { Listener, Socket, SocketHandler, SocketPort } from '../socket.ts'
 import { Helper, helperCommand } from './helper.ts'
 import { Recorder } from './recorder.ts'
-import { connectPair, descriptors, eventually, patient, temporaryDirectory } from './workbench.ts'
+import { connectPair, descriptors, eventually, fill, patient, temporaryDirectory } from './workbench.ts'
 
 /** What `listen` promises. */
 export function listeningContract(load: () => Promise<SocketPort>): void {
@@ -133,6 +133,18 @@ export function unixContract(load: () => Promise<SocketPort>): void {
       pair.server.abort()
       await pair.serverSide.closed()
       expect(await eventually(() => descriptors() <= before)).toBe(true)
+    })
+
+    test('whose peer goes away before everything is sent closes with an error', async () => {
+      using directory = temporaryDirectory()
+      await using pair = await connectPair(await load(), {
+        listen: { path: directory.path('socket') },
+        connecting: (socket) => socket.pause(),
+      })
+      expect(fill(pair.server)).toBeGreaterThan(0)
+      pair.client.abort()
+      expect(await pair.serverSide.closed()).not.toBe(null)
+      expect(pair.serverSide.events.filter((event) => event === 'close').length).toBe(1)
     })
 
     test('file is removed on close', async () => {
