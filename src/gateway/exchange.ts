@@ -351,7 +351,7 @@ export class Exchange implements BackendUser, Dialler {
 
   /** A kept connection can die in the moment it is used: that request never reached the backend's program. */
   #mayRepeat(): boolean {
-    return this.head.framing.kind === 'none' && idempotent.has(this.head.method)
+    return this.#requestBody === null && this.bytesFromClient === 0 && idempotent.has(this.head.method)
   }
 
   #fail(code: Failure['code'], message: string): void {

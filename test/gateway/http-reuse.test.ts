@@ -57,6 +57,17 @@ describe('a connection to a backend', () => {
     expect(backend.connections.length).toBe(2)
   })
 
+  test('that dies in the moment of use costs a DELETE with an empty body nothing', async () => {
+    const { backend, wire, client } = await afterOne()
+    client.send('DELETE /x HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n')
+    await wire.message('request')
+    wire.reset()
+    const next = await backend.connection(1)
+    expect((await next.message('request')).start).toBe('DELETE /x HTTP/1.1')
+    next.send(ok)
+    expect((await client.message()).body).toBe('ok')
+  })
+
   test('that ends in the moment of use costs a GET nothing, and is tried once more only', async () => {
     const { backend, wire, client } = await afterOne()
     client.send(get)
