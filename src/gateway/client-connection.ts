@@ -134,7 +134,7 @@ export class ClientConnection implements Requester, Upgrader {
     if (this.#phase === 'head') {
       this.#refuse({ code: 'REQUEST_HEAD_TIMEOUT', message: 'the request head stopped coming' })
     } else if (this.#work instanceof Exchange) {
-      if (this.#work.dialling) this.#expectBody()
+      if (this.#work.excusesClient()) this.#expectBody()
       else this.#work.bodyTimedOut()
     } else if (this.#phase === 'idle') {
       this.#linger()

@@ -56,6 +56,8 @@ export class Exchange implements BackendUser, Dialler {
   #held: Uint8Array[] = []
   #responseHead: ResponseHead | null = null
   #responseBody: BodyDecoder | null = null
+  /** Bytes that were queued for the backend when that was last looked at. */
+  #unsent = 0
   #continued = false
   /** Whether the backend gave a sign of life for this request. */
   #touched = false
@@ -152,9 +154,15 @@ export class Exchange implements BackendUser, Dialler {
     this.#connection?.abort()
   }
 
-  /** Whether no backend has accepted yet, so that nobody takes the body. */
-  get dialling(): boolean {
-    return this.#dial !== null
+  /**
+   * Whether it is not the client's doing that no byte of its body came: no backend has accepted yet, or the
+   * backend has taken some of what is queued for it since the last call.
+   */
+  excusesClient(): boolean {
+    if (this.#dial !== null) return true
+    const before = this.#unsent
+    this.#unsent = this.#connection?.socket.queuedBytes ?? 0
+    return this.#unsent > 0 && (before === 0 || this.#unsent < before)
   }
 
   /** The client sent no byte of its body for too long, unless we are the ones who do not take them. */

@@ -82,6 +82,47 @@ describe('deadlines of the client', () => {
     expect(await client.rest()).toEqual({ text: '', ending: 'fin' })
   })
 
+  test('a body is not late while a slow backend takes it bit by bit', async () => {
+    const { client, backend } = await between({ timeouts: { requestBodyIdle: '200ms' } })
+    const body = Buffer.alloc(24 * 1024 * 1024, 'x')
+    client.send(`POST /x HTTP/1.1\r\nHost: a.test\r\nContent-Length: ${body.length}\r\n\r\n`).send(body)
+    const wire = await backend.connection(0)
+    await wire.until('\r\n\r\n')
+    const started = performance.now()
+    for (let left = body.length; left > 0; ) {
+      wire.socket.pause()
+      // Slower than the deadline as a whole, never idle for as long.
+      const at = performance.now()
+      while (performance.now() - at < 40) await turn()
+      wire.socket.resume()
+      left -= (await wire.bytes(Math.min(left, 1024 * 1024))).length
+    }
+    expect(performance.now() - started).toBeGreaterThan(400)
+    wire.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+    expect((await client.message()).body).toBe('ok')
+  })
+
+  test('a body that its backend stops taking is answered 504', async () => {
+    const { client, backend } = await between({ timeouts: { requestBodyIdle: short } })
+    const body = Buffer.alloc(24 * 1024 * 1024, 'x')
+    client.send(`POST /x HTTP/1.1\r\nHost: a.test\r\nContent-Length: ${body.length}\r\n\r\n`).send(body)
+    const wire = await backend.connection(0)
+    wire.socket.pause()
+    const answer = await client.message()
+    expect([answer.status, answer.body.includes('BACKEND_BODY_TIMEOUT')]).toEqual([504, true])
+  })
+
+  test('a client that stops taking its answer is cut', async () => {
+    const { client, backend, log } = await between({ timeouts: { responseBodyIdle: short } })
+    client.socket.pause()
+    client.send(get)
+    const wire = await backend.connection(0)
+    const body = Buffer.alloc(24 * 1024 * 1024, 'x')
+    wire.send(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n`).send(body)
+    expect(await log.line('request.completed')).toMatchObject({ code: 'CLIENT_GONE', status: 200 })
+    expect(await wire.ending()).toBe('reset')
+  })
+
   test('a body is not late while it is the gateway that has no backend for it yet', async () => {
     const hole = await blackHole()
     const { port } = await stage.gateway({
