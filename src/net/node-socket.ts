@@ -116,7 +116,6 @@ export class NodeSocket implements Socket {
   }
 
   drained(): void {
-    // Node also drains after a large write that the kernel took whole.
     if ((this.state & (drainOwed | aborted)) !== drainOwed) return
     this.state &= ~drainOwed
     this.handler.onDrain(this)

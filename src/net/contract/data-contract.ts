@@ -109,11 +109,12 @@ export function dataContract(load: () => Promise<SocketPort>): void {
 
     test('a large chunk that the kernel takes whole needs no drain', async () => {
       await using pair = await connectPair(await load())
-      let refusals = 0
-      let sent = 0
+      let sent = fill(pair.client)
+      let refusals = 1
+      await pair.clientSide.saw('drain')
       for (let i = 0; i < 20; i++) {
-        if (!pair.client.write(pattern(400_000, sent))) refusals++
-        sent += 400_000
+        if (!pair.client.write(pattern(140_000, sent))) refusals++
+        sent += 140_000
         await pair.serverSide.until(() => pair.serverSide.bytes === sent)
         await loopTurns(3)
         expect(pair.clientSide.drains).toBe(refusals)
