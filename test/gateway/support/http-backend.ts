@@ -17,6 +17,14 @@ export class HttpBackend {
     return `127.0.0.1:${(this.#server.address() as { port: number }).port}`
   }
 
+  /** Tells what the server's own parser found wrong with what came (`HPE_...`), or what broke (`ECONNRESET`). */
+  onComplaint(tell: (code: string) => void): void {
+    this.#server.on('clientError', (error: Error & { code?: string }, socket) => {
+      tell(error.code ?? error.message)
+      socket.destroy()
+    })
+  }
+
   async listen(): Promise<this> {
     await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve))
     return this
