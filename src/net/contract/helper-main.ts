@@ -246,4 +246,7 @@ async function throwOnConnection(port: SocketPort): Promise<boolean> {
   return (await side.closed()) !== null
 }
 
+// No test takes this long: the parent is gone, or the helper hangs.
+setTimeout(() => process.exit(1), 60_000).unref()
+
 await roles[role]?.()
