@@ -8,6 +8,7 @@ import type { Timers } from './timers.ts'
 
 /** Who has a backend connection at the moment: an exchange, an upgrade, or the store of idle connections. */
 export interface BackendUser {
+  /** The chunk is lent: what is to be kept must be copied (`SocketHandler.borrowsData`). */
   backendData(connection: BackendConnection, chunk: Uint8Array): void
   backendDrained(connection: BackendConnection): void
   /** The backend's FIN. */
@@ -112,6 +113,7 @@ const leaving: BackendUser = {
 }
 
 const backendHandler: SocketHandler = {
+  borrowsData: true,
   onOpen() {},
   onData(socket, chunk) {
     const connection = socket.context as BackendConnection

@@ -94,14 +94,16 @@ export class ClientConnection implements Requester, Upgrader {
     switch (this.#phase) {
       case 'idle':
       case 'head':
-        this.#ahead = chunk
+        this.#ahead = this.#ahead === null ? chunk : concat(this.#ahead, chunk)
         this.#advance()
-        return
+        break
       case 'busy':
         this.#dataWhileBusy(chunk)
-        return
+        break
       default: // thrown away
     }
+    // The chunk is only lent, and what is ahead may have to wait.
+    if (this.#ahead?.buffer === chunk.buffer) this.#ahead = new Uint8Array(this.#ahead)
   }
 
   drained(): void {
@@ -388,6 +390,7 @@ function onDeadline(connection: ClientConnection): void {
 }
 
 const clientHandler: SocketHandler = {
+  borrowsData: true,
   onOpen() {},
   onData(socket, chunk) {
     ;(socket.context as ClientConnection).data(chunk)

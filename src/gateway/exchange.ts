@@ -134,7 +134,7 @@ export class Exchange implements BackendUser, Dialler {
     if (body.done) this.#requestBody = null
     const connection = this.#connection
     if (connection === null) {
-      this.#held.push(...pieces)
+      for (const piece of pieces) this.#held.push(new Uint8Array(piece))
       this.#requester.pause()
     } else {
       this.#passRequestBody(connection, pieces)

@@ -254,6 +254,7 @@ function maskKey(): Uint8Array {
 }
 
 const clientLeg: SocketHandler = {
+  borrowsData: true,
   onOpen() {},
   onData(socket, chunk) {
     ;(socket.context as Tunnel).clientData(chunk)
@@ -270,6 +271,7 @@ const clientLeg: SocketHandler = {
 }
 
 const backendLeg: SocketHandler = {
+  borrowsData: true,
   onOpen() {},
   onData(socket, chunk) {
     ;(socket.context as Tunnel).backendData(chunk)

@@ -79,7 +79,7 @@ export class Upgrade implements BackendUser, Dialler {
   /** Holds what the client sends before the 101; reading goes on so that a client that leaves is noticed. */
   clientData(chunk: Uint8Array): void {
     this.hasEarlyBytes = true
-    this.#early.push(chunk)
+    this.#early.push(new Uint8Array(chunk))
     this.bytesFromClient += chunk.length
     if (this.bytesFromClient > earlyLimit) this.#upgrader.socket.pause()
   }

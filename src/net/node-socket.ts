@@ -1,4 +1,5 @@
 import type { Socket as Stream } from 'node:net'
+import { isLent, writeCopy } from './node-read-buffer.ts'
 import type { Socket, SocketError, SocketHandler } from './socket.ts'
 import { connectTimedOut, cutOff, socketError } from './socket-error.ts'
 import { surface } from './surface.ts'
@@ -53,8 +54,10 @@ export class NodeSocket implements Socket {
   write(chunk: Uint8Array): boolean {
     if ((this.state & (ending | aborted | closed)) !== 0) return true
     const stream = this.stream
+    if (stream.destroyed) return true
+    const room = isLent(chunk) ? writeCopy(stream, chunk) : stream.write(chunk)
     // A full stream may have been emptied by the kernel in this very call.
-    if (stream.destroyed || stream.write(chunk) || stream.writableLength === 0) return true
+    if (room || stream.writableLength === 0) return true
     if ((this.state & drainOwed) === 0) {
       this.state |= drainOwed
       if (stream.listenerCount('drain') === 0) stream.on('drain', onDrain)
@@ -195,7 +198,7 @@ function guarded(stream: Stream, run: (socket: NodeSocket) => void): void {
   }
 }
 
-/** The `data` listener of accepted sockets. */
+/** The `data` listener of sockets without `onread`. */
 export function onData(this: Stream, chunk: Uint8Array): void {
   const socket = (this as OwnedStream)[owner]
   try {
@@ -206,21 +209,15 @@ export function onData(this: Stream, chunk: Uint8Array): void {
   }
 }
 
-/**
- * Where connected sockets read to, one after the other. Node would else allocate 64 KiB for each read, however
- * little comes; copying what came out of here costs less at every size (docs/decisions/0001-socket-port.md).
- */
-const scratch = Buffer.allocUnsafeSlow(65_536)
-
-/** The `onread` option of connected sockets. Node offers it to these only, not to accepted ones. */
-export const onread = {
-  buffer: scratch,
-  callback(this: unknown, length: number): boolean {
-    const chunk = Buffer.allocUnsafe(length)
-    scratch.copy(chunk, 0, 0, length)
-    onData.call(this as Stream, chunk)
-    return true
-  },
+/** What sockets call for a chunk that lies in the read buffer (`onread`). */
+export function onLentData(stream: Stream, chunk: Uint8Array): void {
+  const socket = (stream as OwnedStream)[owner]
+  try {
+    socket.received(socket.handler.borrowsData === true ? chunk : Buffer.from(chunk))
+  } catch (error) {
+    socket.abort()
+    surface(error)
+  }
 }
 
 function onDrain(this: Stream): void {

@@ -52,8 +52,16 @@ export interface Socket {
 export interface SocketHandler {
   /** A `connect` succeeded. Never called for accepted sockets: they are open when they are handed over. */
   onOpen(socket: Socket): void
-  /** Bytes from the peer, 1 byte or more. The chunk is the receiver's to keep. */
+  /** Bytes from the peer, 1 byte or more. The chunk is the receiver's to keep, unless `borrowsData`. */
   onData(socket: Socket, chunk: Uint8Array): void
+  /**
+   * True promises that `onData` keeps nothing of a chunk after it returns, but for what it gave to `write` of a
+   * socket of this port. The adapter may then read the next chunk, of whomever, into the same memory, which
+   * saves Node an allocation for each read. A broken promise would show one peer's bytes to another, so the
+   * tests of every borrowing handler run over `contract/lending-port.ts`, where it shows at once.
+   * @default false
+   */
+  readonly borrowsData?: boolean
   /** The queue is empty again after a `write` that returned `false`; once per such period. */
   onDrain(socket: Socket): void
   /**

@@ -24,7 +24,7 @@ describe('bytes of many clients at once are never mixed up', () => {
     'bodies of %i bytes that come while a backend is being dialled',
     async (length) => {
       const backend = await stage.http((incoming, response) => incoming.pipe(response))
-      const { port } = await stage.gateway({ backends: [backend.address] })
+      const { port } = await stage.gateway({ backends: [backend.address], lending: false })
       const clients = await forAll(
         port,
         (i) =>
@@ -43,7 +43,7 @@ describe('bytes of many clients at once are never mixed up', () => {
         wire.send(`HTTP/1.1 200 OK\r\nContent-Length: ${text.length}\r\n\r\n${text}`)
       }
     })
-    const { port } = await stage.gateway({ backends: [backend.address] })
+    const { port } = await stage.gateway({ backends: [backend.address], lending: false })
     const clients = await forAll(
       port,
       () => 'POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n3',
@@ -56,7 +56,7 @@ describe('bytes of many clients at once are never mixed up', () => {
 
   test('heads in pieces, and requests that wait behind others', async () => {
     const backend = await stage.http((incoming, response) => response.end(incoming.url))
-    const { port } = await stage.gateway({ backends: [backend.address] })
+    const { port } = await stage.gateway({ backends: [backend.address], lending: false })
     const line = (i: number, n: number) => `GET /${i}/${n} HTTP/1.1\r\nHost: a.test\r\n\r\n`
     const clients = await forAll(
       port,
@@ -77,7 +77,7 @@ describe('bytes of many clients at once are never mixed up', () => {
         wire.send(`HTTP/1.1 200 OK\r\nContent-Length: ${text.length}\r\n\r\n${text}`)
       }
     })
-    const { port } = await stage.gateway({ backends: [backend.address] })
+    const { port } = await stage.gateway({ backends: [backend.address], lending: false })
     const clients = await Promise.all(Array.from({ length: 8 }, () => stage.client(port)))
     const rounds = 20
     for (const client of clients) client.socket.pause()

@@ -2,16 +2,22 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import type { RequestListener } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createGateway } from '../../../src/gateway/create-gateway.ts'
-import type { Gateway } from '../../../src/gateway/gateway.ts'
+import { Gateway } from '../../../src/gateway/gateway.ts'
 import type { GatewayOptions } from '../../../src/gateway/options.ts'
+import { formatProblems, parseOptions } from '../../../src/gateway/parse-options.ts'
+import { lendingPort } from '../../../src/net/contract/lending-port.ts'
+import { socketPort } from '../../../src/net/socket-port.ts'
 import { HttpBackend } from './http-backend.ts'
 import { LogLines } from './log-lines.ts'
 import { RawBackend } from './raw-backend.ts'
 import { Wire } from './wire.ts'
 
 /** What a test may say about its gateway; the rest is a pool `main` of the given backends that takes everything. */
-export type StageOptions = Partial<GatewayOptions> & { readonly backends?: readonly string[] }
+export type StageOptions = Partial<GatewayOptions> & {
+  readonly backends?: readonly string[]
+  /** Whether what the gateway keeps of a borrowed chunk is spoilt at once. @default true */
+  readonly lending?: boolean
+}
 
 /** A gateway that runs, with its log. */
 export interface Running {
@@ -24,17 +30,23 @@ export interface Running {
 export class Stage {
   #closers: (() => unknown)[] = []
 
-  async gateway({ backends = ['127.0.0.1:1'], ...options }: StageOptions = {}): Promise<Running> {
+  async gateway({
+    backends = ['127.0.0.1:1'],
+    lending = true,
+    ...options
+  }: StageOptions = {}): Promise<Running> {
     const log = new LogLines()
-    const gateway = createGateway(
-      {
-        listen: [{ port: 0, host: '127.0.0.1' }],
-        pools: { main: { backends: [...backends] } },
-        routes: [{ pool: 'main' }],
-        ...options,
-      },
-      { log },
-    )
+    const parsed = parseOptions({
+      listen: [{ port: 0, host: '127.0.0.1' }],
+      pools: { main: { backends: [...backends] } },
+      routes: [{ pool: 'main' }],
+      ...options,
+    })
+    if ('problems' in parsed) throw new Error(formatProblems(parsed.problems))
+    const gateway = new Gateway(parsed.config, {
+      sockets: lending ? lendingPort(socketPort) : socketPort,
+      log,
+    })
     this.#closers.push(() => gateway.close())
     await gateway.start()
     return { gateway, port: gateway.listeners[0]?.port ?? 0, log }
