@@ -15,7 +15,7 @@ export interface Service {
 }
 
 /** A balancer that runs. */
-export interface Proxy {
+export interface Balancer {
   readonly port: number
   readonly program: Program
 }
@@ -36,13 +36,13 @@ export class Site {
   }
 
   /** `fairlead proxy` in front of backends. */
-  proxy(services: readonly Service[]): Promise<Proxy> {
+  proxy(services: readonly Service[]): Promise<Balancer> {
     const to = services.flatMap(({ port }) => ['--to', `127.0.0.1:${port}`])
     return this.#proxy(['proxy', '--listen', '127.0.0.1:0', '--log-level', 'warn', ...to])
   }
 
   /** `fairlead run` in front of backends. @param settings further lines of the config file */
-  configured(services: readonly Service[], settings: string): Promise<Proxy> {
+  configured(services: readonly Service[], settings: string): Promise<Balancer> {
     const file = join(this.folder, 'fairlead.yaml')
     const backends = services.map(({ port }) => `'127.0.0.1:${port}'`).join(', ')
     writeFileSync(
@@ -63,7 +63,7 @@ export class Site {
     rmSync(this.folder, { recursive: true, force: true })
   }
 
-  async #proxy(args: readonly string[]): Promise<Proxy> {
+  async #proxy(args: readonly string[]): Promise<Balancer> {
     const program = this.#start([command, ...args])
     return { port: Number(await program.says(/listening on http:\S+:(\d+)\n/)), program }
   }
