@@ -69,7 +69,10 @@ describe('connections', () => {
   })
 })
 
-describe.each([false, true])('messages (compression offered: %s)', (deflate) => {
+describe.each([
+  ['plain', false],
+  ['compressed', true],
+] as const)('%s messages', (_kind, deflate) => {
   test('of every kind and size come back exactly', async () => {
     const backend = await echoServer({ deflate })
     const { port, log } = await stage.gateway({ backends: [backend.address] })
