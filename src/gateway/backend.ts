@@ -8,6 +8,9 @@ const nameLifetime = 30_000
 /** How long a name that did not resolve is left alone: it may be about to appear. */
 const failureLifetime = 1000
 
+/** Least milliseconds between two lines about a backend that cannot be reached. */
+const reportInterval = 1000
+
 /** One backend address and everything that is counted about it. Outlives the pool snapshots that name it. */
 export class Backend {
   /** As the operator wrote it. */
@@ -29,11 +32,19 @@ export class Backend {
   #targets: readonly ConnectTarget[] = []
   #resolvedAt = Number.NEGATIVE_INFINITY
   #resolving: Promise<void> | null = null
+  #reportedAt = Number.NEGATIVE_INFINITY
 
   constructor(address: string, target: BackendAddress) {
     this.address = address
     this.#target = target
     if (target.kind === 'unix') this.#targets = [{ path: target.path }]
+  }
+
+  /** Whether another line about its trouble may be logged; at most one in `reportInterval`. */
+  mayReport(now: number): boolean {
+    if (now - this.#reportedAt < reportInterval) return false
+    this.#reportedAt = now
+    return true
   }
 
   /**

@@ -96,17 +96,29 @@ export class Dial {
       code: timedOut ? 'BACKEND_CONNECT_TIMEOUT' : 'BACKEND_REFUSED',
       message: `no backend of pool ${this.#pool.name} accepted the connection`,
     }
-    const reason = error?.message ?? 'the name does not resolve to an address'
-    this.#context.log.warn(
-      { event: 'backend.connect_failed', code: this.#lastFailure.code, backend: backend.address, reason },
-      `backend ${backend.address} could not be reached: ${reason}`,
-    )
+    this.#logFailure(backend, error)
     const next = this.#pool.pick(this.#tried)
     if (next === null) return false
     this.#backend = next
     this.#tried.push(next)
     this.#nextTarget = 0
     return true
+  }
+
+  /** One line a second for each backend: while one is down, every connection may come past it. */
+  #logFailure(backend: Backend, error: SocketError | null): void {
+    if (!backend.mayReport(this.#context.timers.now())) return
+    const reason = error?.message ?? 'the name does not resolve to an address'
+    this.#context.log.warn(
+      {
+        event: 'backend.connect_failed',
+        code: this.#lastFailure.code,
+        backend: backend.address,
+        failures: backend.connectFailures,
+        reason,
+      },
+      `backend ${backend.address} could not be reached: ${reason}`,
+    )
   }
 }
 

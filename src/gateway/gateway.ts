@@ -11,6 +11,7 @@ import type { BackendConnection } from './backend-connection.ts'
 import { ClientConnection } from './client-connection.ts'
 import { ConnectionReuse } from './connection-reuse.ts'
 import type { GatewayContext, ResponseParser } from './context.ts'
+import { IdleCollector } from './idle-collector.ts'
 import { listenError } from './listen-error.ts'
 import { LiveSet } from './live-set.ts'
 import type { Log } from './log.ts'
@@ -223,12 +224,14 @@ function makeContext(
     parseResponseHead(bytes, start, end, headLimits, 'HEAD')
   const forRest: ResponseParser = (bytes, start, end) =>
     parseResponseHead(bytes, start, end, headLimits, 'GET')
+  const timers = new Timers()
   return {
     config,
     sockets: parts.sockets,
     log: parts.log,
     accessLog: config.log.access && (config.log.level === 'info' || config.log.level === 'debug'),
-    timers: new Timers(),
+    timers,
+    collector: new IdleCollector(timers, parts.sockets.collectGarbage, () => tunnels.size),
     trusted: trustedNetworks(config.trustedProxies),
     reuse: new ConnectionReuse(config.limits.idleBackendConnections, config.timeouts.backendIdle),
     matchRoute: compileRoutes(config.routes),

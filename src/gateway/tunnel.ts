@@ -4,6 +4,7 @@ import type { CloseCode } from '../protocol/close-codes.ts'
 import { encodeCloseFrame } from '../websocket/frame.ts'
 import { FrameTracker } from '../websocket/frame-tracker.ts'
 import type { Backend } from './backend.ts'
+import type { IdleCollector } from './idle-collector.ts'
 import type { Log } from './log.ts'
 import type { Timers } from './timers.ts'
 
@@ -15,6 +16,7 @@ export interface TunnelHost {
   readonly accessLog: boolean
   /** Live tunnels. */
   readonly tunnels: Set<Tunnel>
+  readonly collector: IdleCollector
   readonly config: { readonly timeouts: { readonly halfClosed: number } }
 }
 
@@ -71,6 +73,7 @@ export class Tunnel {
     server.handler = backendLeg
     backend.connections++
     host.tunnels.add(this)
+    host.collector.count()
   }
 
   /**
@@ -212,6 +215,7 @@ export class Tunnel {
     const host = this.#host
     if (this.#timer !== null) host.timers.cancel(this.#timer)
     if (!host.tunnels.delete(this)) return
+    host.collector.count()
     const { backend, fromClient, fromBackend } = this
     backend.connections--
     backend.ended.messagesFromClients += fromClient.messages

@@ -18,7 +18,7 @@ import { claimUnixPath } from './unix-path.ts'
 const backlog = 4096
 
 /** The socket port over Bun's raw sockets. */
-export const bunSockets: SocketPort = { runtime: 'bun', listen, connect }
+export const bunSockets: SocketPort = { runtime: 'bun', listen, connect, collectGarbage: () => Bun.gc(true) }
 
 type Accept = (socket: Socket) => void
 

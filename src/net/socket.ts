@@ -128,6 +128,8 @@ export interface Listener {
 
 export interface SocketPort {
   readonly runtime: 'bun' | 'node'
+  /** Frees the memory that closed sockets left. Blocks meanwhile; absent where the runtime does it by itself. */
+  readonly collectGarbage?: () => void
   /**
    * Opens a listener. `onConnection` gets each accepted socket, open, and MUST set its `handler` before it
    * returns. TCP_NODELAY is set. The backlog is 4096 (bounded by the kernel's `somaxconn`).
