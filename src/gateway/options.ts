@@ -266,5 +266,4 @@ export type GatewayOptions = z.input<typeof gatewayOptions>
 /** The same, checked, with every default filled in, milliseconds and bytes. */
 export type GatewayConfig = z.output<typeof gatewayOptions>
 export type PoolConfig = GatewayConfig['pools'][string]
-export type RouteConfig = GatewayConfig['routes'][number]
 export type ListenerConfig = GatewayConfig['listen'][number]

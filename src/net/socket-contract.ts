@@ -11,7 +11,7 @@ import type { SocketPort } from './socket.ts'
  *
  * Both ends of most connections are the adapter's own, so each test checks it twice. What only shows between
  * processes (a failure found by a write, a full backlog, lack of descriptors, idle processor time) runs in
- * helpers, see `contract/helper-main.ts`.
+ * helpers, see `contract/peer-process-main.ts`.
  */
 export function socketContract(name: string, load: () => Promise<SocketPort>): void {
   describe(`socket port on ${name}`, () => {

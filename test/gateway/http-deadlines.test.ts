@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { Helper } from '../../src/net/contract/helper.ts'
+import { PeerProcess } from '../../src/net/contract/peer-process.ts'
 import { answering } from './support/raw-backend.ts'
 import { Stage } from './support/stage.ts'
 import { Wire } from './support/wire.ts'
@@ -18,7 +18,7 @@ async function between(options: Parameters<Stage['gateway']>[0]) {
 
 /** A port that takes no more connections: what connects there hears nothing. */
 async function blackHole(): Promise<string> {
-  const helper = await Helper.start('full')
+  const helper = await PeerProcess.start('full')
   stage.add(() => helper[Symbol.asyncDispose]())
   const port = Number(await helper.line())
   // A few fit into the queue of the blocked listener.

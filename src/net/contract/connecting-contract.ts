@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { ConnectTarget, SocketPort } from '../socket.ts'
-import { Helper } from './helper.ts'
+import { PeerProcess } from './peer-process.ts'
 import { Recorder } from './recorder.ts'
 import { connectPair, descriptors, eventually, loopTurns, patient, temporaryDirectory } from './workbench.ts'
 
@@ -54,8 +54,8 @@ export function connectingContract(load: () => Promise<SocketPort>): void {
     test('a black hole ends in a timeout, and what opens too late is closed', async () => {
       const before = descriptors()
       const port = await load()
-      await using helper = await Helper.start('full')
-      const target = { ip: '127.0.0.1', port: Number(await helper.line()) }
+      await using peer = await PeerProcess.start('full')
+      const target = { ip: '127.0.0.1', port: Number(await peer.line()) }
       // A few fit into the accept queue of the blocked listener; the first that does not is in the black hole.
       const fitting: Recorder[] = []
       const held = []
@@ -78,10 +78,10 @@ export function connectingContract(load: () => Promise<SocketPort>): void {
       expect(await cancelled.closed()).toBe(null)
       const waiting = new Recorder()
       const last = port.connect(target, patient, waiting, null)
-      helper.say('go')
+      peer.say('go')
       await waiting.saw('open')
       for (const socket of [...held, last]) socket.abort()
-      expect(await eventually(() => descriptors() <= before + helper.descriptors)).toBe(true)
+      expect(await eventually(() => descriptors() <= before + peer.descriptors)).toBe(true)
       expect(lost.events).toEqual(['close'])
       expect(cancelled.events).toEqual(['close'])
     }, 20_000)

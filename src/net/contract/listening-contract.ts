@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import type { Listener, Socket, SocketHandler, SocketPort } from '../socket.ts'
-import { Helper, helperCommand } from './helper.ts'
+import { PeerProcess, peerCommand } from './peer-process.ts'
 import { Recorder } from './recorder.ts'
 import {
   connectPair,
@@ -86,7 +86,7 @@ export function listeningContract(load: () => Promise<SocketPort>): void {
         socket.handler = side
         sides.push(side)
       })
-      const { command, args } = helperCommand('storm', [String(listener.port), '2000'])
+      const { command, args } = peerCommand('storm', [String(listener.port), '2000'])
       const storm = spawnSync(command, args, { encoding: 'utf8' })
       expect(storm.stdout.trim()).toBe('2000')
       expect(await eventually(() => sides.length === 2000)).toBe(true)
@@ -98,8 +98,8 @@ export function listeningContract(load: () => Promise<SocketPort>): void {
     test('a listening descriptor inherited from another process is served', async () => {
       const port = await load()
       const { listener, fd } = await bareListener()
-      await using helper = await Helper.start('descriptor', [port.runtime], { inherit: fd })
-      expect(await helper.line()).toBe('ready')
+      await using peer = await PeerProcess.start('descriptor', [port.runtime], { inherit: fd })
+      expect(await peer.line()).toBe('ready')
       await listener.close()
       const side = new Recorder()
       const socket = port.connect({ ip: '127.0.0.1', port: listener.port }, patient, side, null)
@@ -171,8 +171,8 @@ export function unixContract(load: () => Promise<SocketPort>): void {
       using directory = temporaryDirectory()
       const path = directory.path('socket')
       {
-        await using helper = await Helper.start('leftover', [path])
-        expect(await helper.line()).toBe('ready')
+        await using peer = await PeerProcess.start('leftover', [path])
+        expect(await peer.line()).toBe('ready')
       }
       expect(lstatSync(path).isSocket()).toBe(true)
       await using pair = await connectPair(await load(), { listen: { path } })

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import type { Listener, Socket, SocketPort } from '../socket.ts'
 import { sluggish } from './data-contract.ts'
-import { Helper } from './helper.ts'
+import { PeerProcess } from './peer-process.ts'
 import { Recorder } from './recorder.ts'
 import {
   connectPair,
@@ -35,7 +35,7 @@ export function failureContract(load: () => Promise<SocketPort>): void {
         if (pausing) socket.pause()
         accepted.resolve(socket)
       })
-      await using _helper = await Helper.start(role, [String(listener.port), flag])
+      await using _peer = await PeerProcess.start(role, [String(listener.port), flag])
       const socket = await accepted.promise
       if (role === 'farewell' && !pausing) await side.saw('end')
       socket.write(Buffer.from('x'))
@@ -51,8 +51,8 @@ export function failureContract(load: () => Promise<SocketPort>): void {
     })
 
     test('what a handler throws is an uncaught exception, and the socket is reset', async () => {
-      await using helper = await Helper.start('throwing', [(await load()).runtime])
-      expect(JSON.parse(await helper.line())).toEqual({
+      await using peer = await PeerProcess.start('throwing', [(await load()).runtime])
+      expect(JSON.parse(await peer.line())).toEqual({
         onOpen: [true, 'onOpen'],
         onData: [true, 'onData'],
         onDrain: [true, 'onDrain'],
@@ -63,8 +63,8 @@ export function failureContract(load: () => Promise<SocketPort>): void {
     })
 
     test('a process without free descriptors survives, and recovers', async () => {
-      const helper = Helper.start('starved', [(await load()).runtime], { maximum: 80 })
-      await using started = await helper
+      const peer = PeerProcess.start('starved', [(await load()).runtime], { maximum: 80 })
+      await using started = await peer
       expect(JSON.parse(await started.line())).toEqual({ code: 'exhausted', text: 'hello', problems: [] })
     })
   })
@@ -164,8 +164,8 @@ export function loadContract(load: () => Promise<SocketPort>): void {
         streams.push(side)
         fill(socket)
       })
-      await using helper = await Helper.start('relay', [port.runtime, String(backend.port)])
-      const target = { ip: '127.0.0.1', port: Number(await helper.line()) }
+      await using peer = await PeerProcess.start('relay', [port.runtime, String(backend.port)])
+      const target = { ip: '127.0.0.1', port: Number(await peer.line()) }
       const clients = Array.from({ length: 20 }, (_, i) => {
         const side = new Recorder(i % 2 === 0 ? {} : { onData: (socket) => socket.pause() })
         return { side, socket: port.connect(target, patient, side, null) }
@@ -173,14 +173,14 @@ export function loadContract(load: () => Promise<SocketPort>): void {
       await Promise.all(clients.map(({ side }) => side.saw('data')))
       for (const { socket } of clients) socket.abort()
       await Promise.all(streams.map((side) => side.closed()))
-      expect(await busyMilliseconds(helper.pid)).toBeLessThan(150)
+      expect(await busyMilliseconds(peer.pid)).toBeLessThan(150)
       await backend.close()
     }, 20_000)
 
     test('half-dead sockets cost no processor time', async () => {
       const port = await load()
-      await using helper = await Helper.start('hospital', [port.runtime])
-      const target = { ip: '127.0.0.1', port: Number(await helper.line()) }
+      await using peer = await PeerProcess.start('hospital', [port.runtime])
+      const target = { ip: '127.0.0.1', port: Number(await peer.line()) }
       const sockets: Socket[] = []
       // Paused, ended by the other side, or neither; each with a peer that ended, was reset, or lives.
       for (const kind of ['p', 'e', 'n']) {
@@ -195,7 +195,7 @@ export function loadContract(load: () => Promise<SocketPort>): void {
           sockets.push(socket)
         }
       }
-      expect(await busyMilliseconds(helper.pid)).toBeLessThan(150)
+      expect(await busyMilliseconds(peer.pid)).toBeLessThan(150)
       for (const socket of sockets) socket.abort()
     }, 20_000)
 

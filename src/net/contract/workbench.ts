@@ -29,7 +29,7 @@ const loopback = '127.0.0.1'
 /** Longer than any test. */
 export const patient = 30_000
 
-export function targetOf(listen: ListenTarget, listener: Listener): ConnectTarget {
+function targetOf(listen: ListenTarget, listener: Listener): ConnectTarget {
   if ('path' in listen) return { path: listen.path }
   const host = 'host' in listen ? listen.host : undefined
   return { ip: host ?? loopback, port: listener.port }

@@ -2,17 +2,17 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-const program = fileURLToPath(new URL('./helper-main.ts', import.meta.url))
+const program = fileURLToPath(new URL('./peer-process-main.ts', import.meta.url))
 
 export interface HelperOptions {
-  /** A listening descriptor that the helper gets as its descriptor 3. */
+  /** A listening descriptor that the peer gets as its descriptor 3. */
   readonly inherit?: number
   /** The most descriptors it may open. */
   readonly maximum?: number
 }
 
-/** Another process, for what cannot be seen from inside the one that does it. See helper-main.ts for the roles. */
-export class Helper implements AsyncDisposable {
+/** Another process, for what cannot be seen from inside the one that does it. See peer-process-main.ts for the roles. */
+export class PeerProcess implements AsyncDisposable {
   /** Descriptors it costs this process. */
   readonly descriptors = 3
   readonly pid: number
@@ -22,7 +22,7 @@ export class Helper implements AsyncDisposable {
   private constructor(child: ChildProcess) {
     this.child = child
     this.pid = child.pid ?? 0
-    if (child.stdout === null) throw new Error('the helper has no output')
+    if (child.stdout === null) throw new Error('the peer has no output')
     this.lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   }
 
@@ -30,17 +30,17 @@ export class Helper implements AsyncDisposable {
     role: string,
     parameters: readonly string[] = [],
     options: HelperOptions = {},
-  ): Promise<Helper> {
-    const { command, args } = helperCommand(role, parameters, options.maximum)
+  ): Promise<PeerProcess> {
+    const { command, args } = peerCommand(role, parameters, options.maximum)
     const inherit = options.inherit === undefined ? [] : [options.inherit]
     const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit', ...inherit] })
-    return new Helper(child)
+    return new PeerProcess(child)
   }
 
   /** The next line it prints. */
   async line(): Promise<string> {
     const { value, done } = await this.lines.next()
-    if (done === true) throw new Error('the helper ended')
+    if (done === true) throw new Error('the peer ended')
     return value
   }
 
@@ -61,8 +61,8 @@ export class Helper implements AsyncDisposable {
   }
 }
 
-/** The command line of a helper, for those that block until it has ended. */
-export function helperCommand(
+/** The command line of a peer, for those that block until it has ended. */
+export function peerCommand(
   role: string,
   parameters: readonly string[],
   maximum?: number,

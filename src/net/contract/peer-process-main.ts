@@ -1,4 +1,4 @@
-// The program of a Helper: other ends and other processes for the contract suite.
+// The program of a PeerProcess: other ends and other processes for the contract suite.
 import { closeSync, openSync, readSync, writeFileSync, writeSync } from 'node:fs'
 import type { Socket, SocketPort } from '../socket.ts'
 import { socketPort } from '../socket-port.ts'
@@ -246,7 +246,7 @@ async function throwOnConnection(port: SocketPort): Promise<boolean> {
   return (await side.closed()) !== null
 }
 
-// No test takes this long: the parent is gone, or the helper hangs.
+// No test takes this long: the parent is gone, or the peer hangs.
 setTimeout(() => process.exit(1), 60_000).unref()
 
 await roles[role]?.()
