@@ -64,14 +64,18 @@ listen:
 
 pools:
   chat:
-    policy: round-robin
+    policy: power-of-two
     backends:
       - 127.0.0.1:3001
       - address: "[::1]:3002"
         weight: 2
       - unix:/run/chat.sock
   site:
-    backends: [localhost:4000]
+    policy: { sticky: { cookie: site, secret: { env: SITE_COOKIE_SECRET }, otherwise: least-connections } }
+    backends: [localhost:4000, localhost:4001]
+  rooms:
+    policy: { hash: { query: room }, bound: 150% }
+    backends: [localhost:5000, localhost:5001]
 
 routes:
   - match:
@@ -82,6 +86,22 @@ routes:
   - match:
       path: { exact: /status }
     pool: chat
+    policy: round-robin
+  - match:
+      path: /rooms
+    pool: rooms
+  - match:
+      path: /users
+    pool: rooms
+    policy: { hash: { header: X-User } }
+  - match:
+      path: /carts
+    pool: rooms
+    policy: { hash: { cookie: cart } }
+  - match:
+      path: /docs
+    pool: rooms
+    policy: { hash: { pathSegment: 2 } }
   - match:
       path: /app
     pool: site
@@ -113,12 +133,15 @@ log:
   access: true
 \`\`\``
 
-/** One section for a map and, below it, one for each map inside it. */
-function sections(schema: JsonSchema, path: string): string[] {
+/**
+ * One section for a map and, below it, one for each map inside it.
+ * @param told the path under which each map has its section already, by the map
+ */
+function sections(schema: JsonSchema, path: string, told = new Map<string, string>()): string[] {
   const title = path === '' ? '## Top level' : `## \`${path}\``
   const about = schema.description === undefined ? [] : [schema.description]
   const shapes = shapesOf(schema)
-  const tables = shapes.map((shape) => table(shape, path))
+  const tables = shapes.map((shape) => table(shape, path, told))
   const own = [title, ...about, tables.join('\n\nor\n\n')].join('\n\n')
   const inner = shapes.flatMap((shape) =>
     Object.entries(shape.properties ?? {}).flatMap(([name, field]) => {
@@ -126,7 +149,10 @@ function sections(schema: JsonSchema, path: string): string[] {
       if (inside === undefined) return []
       // A list or map is described by its field; the section is about one entry.
       const described = suffix === '' ? inside : withoutDescription(inside)
-      return sections(described, `${path === '' ? '' : `${path}.`}${name}${suffix}`)
+      const here = `${path === '' ? '' : `${path}.`}${name}${suffix}`
+      const first = told.get(shapesText(inside)) ?? here
+      told.set(shapesText(inside), first)
+      return first === here ? sections(described, here, told) : []
     }),
   )
   return [own, ...inner]
@@ -134,6 +160,11 @@ function sections(schema: JsonSchema, path: string): string[] {
 
 function withoutDescription({ description: _, ...schema }: JsonSchema): JsonSchema {
   return schema
+}
+
+/** Equal for fields that take the same maps. */
+function shapesText(schema: JsonSchema): string {
+  return JSON.stringify(shapesOf(schema))
 }
 
 /** The maps a value may be: itself, or those of its alternatives. */
@@ -147,14 +178,17 @@ function mapInside(field: JsonSchema): [JsonSchema | undefined, string] {
   if (items !== undefined && shapesOf(items).length > 0) return [items, '[]']
   if (additionalProperties && shapesOf(additionalProperties).length > 0)
     return [additionalProperties, '.<name>']
-  return field.properties === undefined ? [undefined, ''] : [field, '']
+  // Maps that say all by their keys, such as `{ exact }` or `{ env }`, need no section.
+  const speaking = shapesOf(field).flatMap(({ properties }) => Object.values(properties ?? {}))
+  const needed = field.properties !== undefined || speaking.some((inner) => shapesOf(inner).length > 0)
+  return needed ? [field, ''] : [undefined, '']
 }
 
-function table(schema: JsonSchema, path: string): string {
+function table(schema: JsonSchema, path: string, told: ReadonlyMap<string, string>): string {
   const rows = Object.entries(schema.properties ?? {}).map(([name, field]) => {
     const required = schema.required?.includes(name) === true
     const meaning = (field.description ?? '').replaceAll('|', '\\|')
-    return [`\`${name}\``, typeOf(field, name, path), defaultOf(field, required), meaning]
+    return [`\`${name}\``, typeOf(field, name, path, told), defaultOf(field, required), meaning]
   })
   const all = [['Field', 'Type', 'Default', 'Meaning'], ...rows]
   const widths = [0, 1, 2, 3].map((column) => Math.max(...all.map((row) => (row[column] as string).length)))
@@ -174,13 +208,18 @@ function defaultOf(field: JsonSchema, required: boolean): string {
   return `\`${typeof fallback === 'string' ? fallback : JSON.stringify(fallback)}\``
 }
 
-function typeOf(field: JsonSchema, name: string, path: string): string {
-  const here = `${path === '' ? '' : `${path}.`}${name}`
+function typeOf(field: JsonSchema, name: string, path: string, told: ReadonlyMap<string, string>): string {
   const [inside, suffix] = mapInside(field)
+  const own = `${path === '' ? '' : `${path}.`}${name}`
+  const here = (suffix === '' && inside && told.get(shapesText(inside))) || own
   const plain = field.items?.anyOf?.filter(({ properties }) => properties === undefined) ?? []
   const alternatives = plain.length > 0 && inside ? `text or ` : ''
   if (inside !== undefined && suffix === '[]') return `list of ${alternatives}${link(`${here}[]`)}`
-  if (inside !== undefined) return suffix === '' ? link(here) : `map of ${link(`${here}.<name>`)}`
+  if (inside !== undefined && suffix === '') {
+    const plainTypes = field.anyOf?.filter(({ properties }) => properties === undefined).map(simpleType) ?? []
+    return [...plainTypes, link(here)].join(' or ')
+  }
+  if (inside !== undefined) return `map of ${link(`${here}.<name>`)}`
   if (field.items !== undefined) return `list of ${simpleType(field.items)}`
   return simpleType(field)
 }

@@ -214,7 +214,7 @@ routes: [{ pool: chat }]
     [
       'a policy that does not exist',
       ['proxy', '--listen', '0', '--to', '1', '--policy', 'best'],
-      '--policy: found "best", expected round-robin\n',
+      '--policy: found "best", expected auto, round-robin, least-connections, power-of-two, random, peak-ewma or source-ip-hash\n',
     ],
     [
       'a log level that does not exist',

@@ -1,5 +1,6 @@
 import type { Gateway } from '../gateway/gateway.ts'
 import type { GatewayConfig } from '../gateway/options.ts'
+import { describePolicy } from '../gateway/policy-options.ts'
 import { version } from './version.ts'
 
 /** `fairlead 0.1.0 on Bun 1.4.5 (pid 123)`. */
@@ -25,5 +26,5 @@ function poolLine(name: string, { policy, backends }: GatewayConfig['pools'][str
     .slice(0, mostShown)
     .map(({ address, weight }) => (weight === 1 ? address : `${address} (weight ${weight})`))
   const more = backends.length > mostShown ? ` and ${backends.length - mostShown} more` : ''
-  return `pool ${name}, ${policy}: ${shown.join(', ')}${more}`
+  return `pool ${name}, ${describePolicy(policy)}: ${shown.join(', ')}${more}`
 }

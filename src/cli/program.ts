@@ -41,7 +41,11 @@ function addProxy(command: Command, exit: Exit): void {
     .description('put a balancer in front of servers, without a config file')
     .requiredOption('--listen <address...>', 'port, host:port or unix:/path to accept on; may be repeated')
     .requiredOption('--to <address...>', 'server: host:port, port or unix:/path; repeat it for each server')
-    .option('--policy <policy>', 'how servers are chosen: round-robin', 'round-robin')
+    .option(
+      '--policy <policy>',
+      'how servers are chosen: round-robin, least-connections, power-of-two, random, peak-ewma, source-ip-hash, or auto: power-of-two for WebSockets, round-robin for HTTP',
+      'auto',
+    )
     .option('--log-level <level>', 'debug, info, warn, error or silent', 'info')
     .option('--log-format <format>', 'json, pretty, or auto: pretty on a terminal', 'auto')
     .action(async (flags: ProxyFlags) => exit(await (await import('./proxy.ts')).proxy(flags)))

@@ -11,6 +11,9 @@ import { parseYaml } from './parse-yaml.ts'
 const folder = mkdtempSync(join(tmpdir(), 'fairlead-reference-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
+// The full example takes a secret from here.
+process.env.SITE_COOKIE_SECRET = 'sixteen-characters-or-more'
+
 const page = readFileSync(new URL('../../docs/reference/config.md', import.meta.url), 'utf8')
 const guide = readFileSync(new URL('../../docs/guide/getting-started.md', import.meta.url), 'utf8')
 

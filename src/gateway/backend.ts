@@ -1,3 +1,5 @@
+import { DecayingPeak } from '../core/balancing/decaying-peak.ts'
+import type { Policy } from '../core/balancing/policy.ts'
 import { resolveAddresses } from '../net/address.ts'
 import type { ConnectTarget } from '../net/socket.ts'
 import type { BackendAddress } from './options.ts'
@@ -11,12 +13,20 @@ const failureLifetime = 1000
 /** Least milliseconds between two lines about a backend that cannot be reached. */
 const reportInterval = 1000
 
+/** A policy that wants to know of changes, and its name for the backend. */
+interface Watcher {
+  readonly policy: Policy
+  readonly index: number
+}
+
 /** One backend address and everything that is counted about it. Outlives the pool snapshots that name it. */
 export class Backend {
   /** As the operator wrote it. */
   readonly address: string
-  /** Live tunnels. */
-  connections = 0
+  /** How long its 101s have lately taken. */
+  readonly handshakes = new DecayingPeak()
+  /** How long its HTTP answers have lately taken. */
+  readonly responses = new DecayingPeak()
   /** HTTP requests and upgrades sent to it. */
   requests = 0
   connectFailures = 0
@@ -28,6 +38,9 @@ export class Backend {
     bytesFromBackends: 0,
   }
 
+  #connections = 0
+  #active = 0
+  #watchers: readonly Watcher[] = []
   readonly #target: BackendAddress
   #targets: readonly ConnectTarget[] = []
   #resolvedAt = Number.NEGATIVE_INFINITY
@@ -38,6 +51,57 @@ export class Backend {
     this.address = address
     this.#target = target
     if (target.kind === 'unix') this.#targets = [{ path: target.path }]
+  }
+
+  /** Live tunnels. */
+  get connections(): number {
+    return this.#connections
+  }
+
+  /** Connects, upgrades and HTTP requests under way. */
+  get active(): number {
+    return this.#active
+  }
+
+  /** What policies compare. Work under way counts from its pick on, or a burst would all go to one backend. */
+  get load(): number {
+    return this.#connections + this.#active
+  }
+
+  /** Something is under way to it; exactly one `release` follows. */
+  take(): void {
+    this.#active++
+    this.#tell()
+  }
+
+  release(): void {
+    this.#active--
+    this.#tell()
+  }
+
+  tunnelOpened(): void {
+    this.#connections++
+    this.#tell()
+  }
+
+  tunnelClosed(): void {
+    this.#connections--
+    this.#tell()
+  }
+
+  /** It did not answer as it should: however quickly it fails, it must not look fast. */
+  failed(milliseconds: number, now: number): void {
+    this.handshakes.observe(milliseconds, now)
+    this.responses.observe(milliseconds, now)
+  }
+
+  /** Tells a policy that knows it by `index` of every change of its load, until `unwatch`. */
+  watch(policy: Policy, index: number): void {
+    this.#watchers = [...this.#watchers, { policy, index }]
+  }
+
+  unwatch(policy: Policy): void {
+    this.#watchers = this.#watchers.filter((watcher) => watcher.policy !== policy)
   }
 
   /** Whether another line about its trouble may be logged; at most one in `reportInterval`. */
@@ -73,5 +137,9 @@ export class Backend {
         this.#resolving = null
       })
     await this.#resolving
+  }
+
+  #tell(): void {
+    for (const { policy, index } of this.#watchers) policy.loadChanged?.(index)
   }
 }

@@ -2,7 +2,7 @@ import type { Socket, SocketError, SocketHandler } from '../net/socket.ts'
 import type { Backend } from './backend.ts'
 import type { GatewayContext } from './context.ts'
 import type { Failure } from './failure.ts'
-import type { Pool } from './pool.ts'
+import type { Selection } from './pool.ts'
 
 /** Who wants a connection to a backend of a pool. Exactly one of the two is called, unless cancelled. */
 export interface Dialler {
@@ -20,34 +20,38 @@ export interface Dialler {
  */
 export class Dial {
   readonly #context: GatewayContext
-  readonly #pool: Pool
+  readonly #selection: Selection
   readonly #dialler: Dialler
   readonly #tried: Backend[] = []
   readonly #deadline: number
   #backend: Backend
   #nextTarget = 0
+  /** Whether the connect counts in the backend's load. */
+  #counted = false
   #socket: Socket | null = null
   #lastFailure: Failure
 
-  constructor(context: GatewayContext, pool: Pool, first: Backend, dialler: Dialler) {
+  constructor(context: GatewayContext, selection: Selection, first: Backend, dialler: Dialler) {
     this.#context = context
-    this.#pool = pool
+    this.#selection = selection
     this.#backend = first
     this.#dialler = dialler
     this.#deadline = context.timers.now() + context.config.timeouts.connectTotal
     this.#lastFailure = {
       code: 'BACKEND_REFUSED',
-      message: `no backend of pool ${pool.name} could be reached`,
+      message: `no backend of pool ${selection.pool.name} could be reached`,
     }
   }
 
   start(): void {
     this.#tried.push(this.#backend)
+    this.#count()
     this.#connect(null)
   }
 
   /** Gives up silently. */
   cancel(): void {
+    this.#uncount()
     const socket = this.#socket
     if (socket === null) return
     this.#socket = null
@@ -58,6 +62,7 @@ export class Dial {
   opened(socket: Socket): void {
     this.#socket = null
     this.#dialler.dialled(socket, this.#backend)
+    this.#uncount()
   }
 
   failed(error: SocketError | null): void {
@@ -75,11 +80,15 @@ export class Dial {
         this.#dialler.dialFailed(this.#lastFailure)
         return
       }
-      if (this.#dialler.reuses(this.#backend)) return
+      if (this.#dialler.reuses(this.#backend)) {
+        this.#uncount()
+        return
+      }
       target = this.#backend.targets(now)[this.#nextTarget++]
     }
     const left = this.#deadline - now
     if (left <= 0) {
+      this.#uncount()
       this.#dialler.dialFailed(this.#lastFailure)
       return
     }
@@ -90,19 +99,33 @@ export class Dial {
   /** Gives this backend up and turns to another; false when none is left. */
   #nextBackend(error: SocketError | null): boolean {
     const backend = this.#backend
+    this.#uncount()
     backend.connectFailures++
+    backend.failed(this.#context.config.timeouts.connect, this.#context.timers.now())
     const timedOut = error?.code === 'timeout'
     this.#lastFailure = {
       code: timedOut ? 'BACKEND_CONNECT_TIMEOUT' : 'BACKEND_REFUSED',
-      message: `no backend of pool ${this.#pool.name} accepted the connection`,
+      message: `no backend of pool ${this.#selection.pool.name} accepted the connection`,
     }
     this.#logFailure(backend, error)
-    const next = this.#pool.pick(this.#tried)
+    const next = this.#selection.next(this.#tried)
     if (next === null) return false
     this.#backend = next
     this.#tried.push(next)
     this.#nextTarget = 0
+    this.#count()
     return true
+  }
+
+  #count(): void {
+    this.#counted = true
+    this.#backend.take()
+  }
+
+  #uncount(): void {
+    if (!this.#counted) return
+    this.#counted = false
+    this.#backend.release()
   }
 
   /** One line a second for each backend: while one is down, every connection may come past it. */

@@ -8,9 +8,9 @@ import type { Backend } from './backend.ts'
 import { BackendConnection, type BackendUser } from './backend-connection.ts'
 import type { GatewayContext } from './context.ts'
 import { Dial, type Dialler } from './dial.ts'
-import type { Failure } from './failure.ts'
+import { type Failure, isBackendsFault } from './failure.ts'
 import { type Peer, requestText, responseText } from './forwarding.ts'
-import type { Pool } from './pool.ts'
+import type { Pool, Selection } from './pool.ts'
 
 /** The client side of an exchange. */
 export interface Requester {
@@ -48,6 +48,11 @@ export class Exchange implements BackendUser, Dialler {
   bytesFromBackend = 0
   readonly #context: GatewayContext
   readonly #requester: Requester
+  readonly #selection: Selection
+  /** The backend in whose load the request counts. */
+  #counted: Backend | null = null
+  /** When the whole request was with the backend, 0 before. */
+  #sentAt = 0
   #dial: Dial | null = null
   #connection: BackendConnection | null = null
   /** Null when there is no request body, or when all of it was passed on. */
@@ -78,6 +83,7 @@ export class Exchange implements BackendUser, Dialler {
     this.head = head
     this.requestId = requestId
     this.pool = pool
+    this.#selection = pool.select(head, requester.peer, false)
     this.startedAt = context.timers.now()
     this.#requestBody =
       head.framing.kind === 'none' ? null : new BodyDecoder(head.framing, 'framed', context.headLimits)
@@ -90,7 +96,7 @@ export class Exchange implements BackendUser, Dialler {
   }
 
   start(): void {
-    const backend = this.pool.pick(null)
+    const backend = this.#selection.next(null)
     if (backend === null) {
       this.#fail('NO_BACKEND', `pool ${this.pool.name} has no backend for this request`)
       return
@@ -110,6 +116,7 @@ export class Exchange implements BackendUser, Dialler {
   adopt(connection: BackendConnection, head: ResponseHead, rest: Uint8Array | null): void {
     this.#connection = connection
     this.backend = connection.backend
+    this.#count(connection.backend)
     connection.user = this
     connection.setTimeout(this.#context.config.timeouts.responseBodyIdle)
     this.#respond(connection, head, rest)
@@ -152,6 +159,7 @@ export class Exchange implements BackendUser, Dialler {
     this.#over = true
     this.#dial?.cancel()
     this.#connection?.abort()
+    this.#count(null)
   }
 
   /**
@@ -235,7 +243,7 @@ export class Exchange implements BackendUser, Dialler {
   }
 
   #startDial(backend: Backend): void {
-    this.#dial = new Dial(this.#context, this.pool, backend, this)
+    this.#dial = new Dial(this.#context, this.#selection, backend, this)
     this.#dial.start()
   }
 
@@ -243,6 +251,7 @@ export class Exchange implements BackendUser, Dialler {
     this.#connection = connection
     this.backend = connection.backend
     connection.backend.requests++
+    this.#count(connection.backend)
     const text = requestText(this.head, this.#requester.peer, this.requestId, false)
     const held = this.#held
     let room = connection.socket.write(encodeHead(text, held[0]))
@@ -250,16 +259,19 @@ export class Exchange implements BackendUser, Dialler {
     if (held.length > 0) this.#held = []
     // Also without held bytes: it was paused over a part of a chunk header, too.
     if (room) this.#requester.resume()
-    if (this.#requestBody === null) connection.setTimeout(this.#context.config.timeouts.response)
+    if (this.#requestBody === null) this.#awaitAnswer(connection)
   }
 
   #passRequestBody(connection: BackendConnection, pieces: readonly Uint8Array[]): void {
     let room = true
     for (const piece of pieces) room = connection.socket.write(piece)
     if (!room) this.#requester.pause()
-    if (this.#requestBody === null && this.#responseHead === null) {
-      connection.setTimeout(this.#context.config.timeouts.response)
-    }
+    if (this.#requestBody === null && this.#responseHead === null) this.#awaitAnswer(connection)
+  }
+
+  #awaitAnswer(connection: BackendConnection): void {
+    this.#sentAt = this.#context.timers.now()
+    connection.setTimeout(this.#context.config.timeouts.response)
   }
 
   #passInterim(connection: BackendConnection, head: ResponseHead): void {
@@ -277,12 +289,19 @@ export class Exchange implements BackendUser, Dialler {
   #respond(connection: BackendConnection, head: ResponseHead, rest: Uint8Array | null): void {
     this.#responseHead = head
     this.status = head.status
+    // A backend that is quick to say that it cannot is not quick.
+    if (this.#sentAt > 0 && head.status < 500) {
+      const now = this.#context.timers.now()
+      connection.backend.responses.observe(now - this.#sentAt, now)
+    }
     // An answer before the end of its request: what the client still sends could be body or the next request.
     if (this.#requestBody !== null) this.#closeAfter = true
     const framed = this.head.minor === 1
     const keepOpen = this.#mayKeepOpen(head)
     const connectionField = keepOpen ? (framed ? null : 'keep-alive') : 'close'
-    const text = responseText(head, connectionField, framed)
+    const secure = this.#requester.peer.secure(this.head.fields)
+    const pin = this.pool.pinField(this.#selection, connection.backend, secure)
+    const text = responseText(head, connectionField, framed, pin)
     connection.keepAliveHint = keepAliveHint(head)
     if (head.framing.kind === 'none') {
       this.#requester.write(encodeHead(text))
@@ -327,6 +346,7 @@ export class Exchange implements BackendUser, Dialler {
   #finish(connection: BackendConnection, clean: boolean): void {
     if (this.#over) return
     this.#over = true
+    this.#count(null)
     const head = this.#responseHead as ResponseHead
     connection.clearTimeout()
     // The client may have paused it with the last piece; whoever uses it next expects it to be reading.
@@ -349,6 +369,7 @@ export class Exchange implements BackendUser, Dialler {
     if (untouched && connection.reused && !this.#repeated && this.#mayRepeat()) {
       this.#repeated = true
       connection.abort()
+      this.#count(null)
       this.#startDial(connection.backend)
       return
     }
@@ -365,8 +386,19 @@ export class Exchange implements BackendUser, Dialler {
   #fail(code: Failure['code'], message: string): void {
     if (this.#over) return
     const answered = this.#responseHead !== null
+    if (!answered && this.backend !== null && isBackendsFault(code)) {
+      const { timers, config } = this.#context
+      this.backend.failed(Math.max(timers.now() - this.startedAt, config.timeouts.connect), timers.now())
+    }
     this.cancel()
     this.#requester.exchangeFailed(this, { code, message }, answered)
+  }
+
+  /** Counts in the load of this backend from now on, and of no other. */
+  #count(backend: Backend | null): void {
+    this.#counted?.release()
+    this.#counted = backend
+    backend?.take()
   }
 }
 

@@ -101,7 +101,7 @@ function explainUnion(issue: Issue & { readonly code: 'invalid_union' }, place: 
     const issues = issue.errors[index] ?? []
     return { issues, problems: explainAt(issues, { schema: branch, value, path }) }
   })
-  const costs = options.map(({ issues, problems }) => cost(issues, problems))
+  const costs = options.map(({ issues, problems }) => cost(issues, problems, value))
   const best = options.filter((_, index) => costs[index] === Math.min(...costs))
   if (best.length === 1 || !best.every(({ problems }) => isAbout(problems, path)))
     return best[0]?.problems ?? []
@@ -111,8 +111,11 @@ function explainUnion(issue: Issue & { readonly code: 'invalid_union' }, place: 
 }
 
 /** How far a value is from a branch: a wrong type outweighs any number of wrong keys. */
-function cost(issues: readonly Issue[], problems: readonly OptionProblem[]): number {
-  if (issues.some((issue) => issue.code === 'invalid_type' && issue.path.length === 0)) return 1_000_000
+function cost(issues: readonly Issue[], problems: readonly OptionProblem[], value: unknown): number {
+  // A map where one of some words is expected is of the wrong type, too.
+  const wrongType = (issue: Issue) =>
+    issue.code === 'invalid_type' || (issue.code === 'invalid_value' && typeof value === 'object')
+  if (issues.some((issue) => issue.path.length === 0 && wrongType(issue))) return 1_000_000
   return problems.reduce((sum, { about, hint }) => {
     if (about === 'value') return sum + 1
     return sum + (hint === undefined ? 3 : 2)

@@ -28,6 +28,11 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   GATEWAY_STOPPING: 503,
 }
 
+/** Whether a backend failed to answer as it should, and not the client or the gateway. */
+export function isBackendsFault(code: ErrorCode): boolean {
+  return code.startsWith('BACKEND_')
+}
+
 /** The HTTP status that tells a client about a failure. */
 export function statusOf(failure: Failure): number {
   return failure.status ?? statuses[failure.code] ?? 500

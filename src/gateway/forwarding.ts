@@ -1,4 +1,4 @@
-import type { Fields } from '../http1/fields.ts'
+import { type Fields, trimWhitespace } from '../http1/fields.ts'
 import { endToEndFields } from '../http1/forward.ts'
 import type { RequestHead } from '../http1/request-head.ts'
 import type { ResponseHead } from '../http1/response-head.ts'
@@ -43,6 +43,7 @@ export class Peer {
   readonly address: string
   /** Whether what it says about the client before it is believed. */
   readonly trusted: boolean
+  readonly #networks: TrustedNetworks
   readonly #node: string
   // Most connections only ever ask for one authority, so what is told about them is the same text each time.
   #authority = ''
@@ -51,6 +52,7 @@ export class Peer {
   /** Over a Unix socket, and only there, `address` is empty; who may connect there is decided by the file's permissions. */
   constructor(address: string, trusted: TrustedNetworks) {
     this.address = address === '' ? 'unix' : address
+    this.#networks = trusted
     this.trusted = address === '' || trusted.contains(address)
     this.#node = forwardedNode(address)
   }
@@ -60,6 +62,22 @@ export class Peer {
     if (!this.trusted) return undefined
     const id = fields.get('x-request-id')
     return id !== undefined && /^[\w.:-]{1,128}$/.test(id) ? id : undefined
+  }
+
+  /**
+   * The IP address of the client itself: behind trusted proxies the last one of `X-Forwarded-For` that is not
+   * theirs, since whatever stands before it is hearsay.
+   */
+  clientAddress(fields: Fields): string {
+    if (!this.trusted) return this.address
+    const chain = fields.all('x-forwarded-for').join(',').split(',').map(trimWhitespace)
+    const known = chain.filter((address) => address !== '')
+    return known.findLast((address) => !this.#networks.contains(address)) ?? known[0] ?? this.address
+  }
+
+  /** Whether the client came by TLS, as far as a trusted proxy knows: listeners speak plain TCP. */
+  secure(fields: Fields): boolean {
+    return this.trusted && fields.get('x-forwarded-proto')?.toLowerCase() === 'https'
   }
 
   /** The fields that tell a backend where a request came from (RFC 7239, and the older ones). */
@@ -100,16 +118,22 @@ export function requestText(head: RequestHead, peer: Peer, requestId: string, up
  * The head of an answer as the client gets it.
  * @param connection value of `Connection`, or null for none
  * @param framed whether a chunked body stays chunked
+ * @param added whole field lines of the gateway's own
  */
-export function responseText(head: ResponseHead, connection: string | null, framed = true): string {
-  let text = responseStart(head.status, head.reason) + endToEndFields(head.fields)
+export function responseText(
+  head: ResponseHead,
+  connection: string | null,
+  framed = true,
+  added = '',
+): string {
+  let text = responseStart(head.status, head.reason) + endToEndFields(head.fields) + added
   if (framed && head.framing.kind === 'chunked') text += 'Transfer-Encoding: chunked\r\n'
   return connection === null ? `${text}\r\n` : `${text}Connection: ${connection}\r\n\r\n`
 }
 
-/** The head of a verified 101. */
-export function switchingText(head: ResponseHead): string {
-  return `${responseStart(101)}${endToEndFields(head.fields)}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`
+/** The head of a verified 101, with whole field lines of the gateway's own. */
+export function switchingText(head: ResponseHead, added: string): string {
+  return `${responseStart(101)}${endToEndFields(head.fields)}${added}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`
 }
 
 function saysWhence(fields: Fields): boolean {

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { roundRobin } from '../core/balancing/round-robin.ts'
 import { compileRoutes } from '../core/routing.ts'
 import { parseRequestHead } from '../http1/request-head.ts'
 import { parseResponseHead } from '../http1/response-head.ts'
@@ -8,6 +7,7 @@ import type { Listener, Socket, SocketPort } from '../net/socket.ts'
 import { closeCodes } from '../protocol/close-codes.ts'
 import { Backend } from './backend.ts'
 import type { BackendConnection } from './backend-connection.ts'
+import { makeChooser } from './chooser.ts'
 import { ClientConnection } from './client-connection.ts'
 import { ConnectionReuse } from './connection-reuse.ts'
 import type { GatewayContext, ResponseParser } from './context.ts'
@@ -16,6 +16,7 @@ import { listenError } from './listen-error.ts'
 import { LiveSet } from './live-set.ts'
 import type { Log } from './log.ts'
 import type { GatewayConfig, ListenerConfig, PoolConfig } from './options.ts'
+import type { PolicyConfig } from './policy-options.ts'
 import { Pool } from './pool.ts'
 import { Timers } from './timers.ts'
 import type { Tunnel } from './tunnel.ts'
@@ -35,6 +36,8 @@ export interface BackendStatus {
   readonly weight: number
   /** Live tunnels. */
   readonly connections: number
+  /** Connects, upgrades and HTTP requests under way. */
+  readonly active: number
   /** HTTP requests and upgrades sent to it. */
   readonly requests: number
   readonly connectFailures: number
@@ -56,6 +59,7 @@ export class Gateway implements AsyncDisposable {
   readonly #context: GatewayContext
   readonly #backends = new Map<string, Backend>()
   readonly #pools = new Map<string, Pool>()
+  readonly #routePools: readonly Pool[]
   readonly #tunnels = new LiveSet<Tunnel>()
   readonly #clients = new LiveSet<ClientConnection>()
   readonly #backendConnections = new LiveSet<BackendConnection>()
@@ -65,7 +69,8 @@ export class Gateway implements AsyncDisposable {
   /** Does no I/O. `createGateway` is the friendlier way. */
   constructor(config: GatewayConfig, parts: GatewayParts) {
     for (const [name, pool] of Object.entries(config.pools)) this.#pools.set(name, this.#makePool(name, pool))
-    const routePools = config.routes.map(({ pool }) => this.#pools.get(pool) as Pool)
+    const routePools = config.routes.map((route) => this.#routePool(route.pool, route.policy))
+    this.#routePools = routePools
     this.#context = makeContext(config, parts, this.#tunnels, this.#backendConnections, routePools)
   }
 
@@ -133,6 +138,7 @@ export class Gateway implements AsyncDisposable {
     for (const connection of this.#backendConnections) connection.abort()
     await this.#empty()
     await this.#backendConnections.whenEmpty()
+    for (const pool of [...this.#pools.values(), ...this.#routePools]) pool.retire()
     this.#context.timers.stop()
   }
 
@@ -153,8 +159,15 @@ export class Gateway implements AsyncDisposable {
       this.#backends.set(address, backend)
       return backend
     })
-    // Gateways that start together must not all send their first connections to the same backend.
-    return new Pool(name, backends, weights, roundRobin(weights, Math.random()))
+    return new Pool(name, backends, weights, makeChooser(config.policy, name, backends, weights))
+  }
+
+  /** A route with a policy of its own has a view of its pool that shares the backends and what they carry. */
+  #routePool(name: string, policy: PolicyConfig | undefined): Pool {
+    const pool = this.#pools.get(name) as Pool
+    if (policy === undefined) return pool
+    const { backends, weights } = pool
+    return new Pool(name, backends, weights, makeChooser(policy, name, backends, weights))
   }
 
   /** A name that does not resolve yet is no reason not to start: it is looked up again when it is needed. */
@@ -261,12 +274,13 @@ class TrafficTotals {
 }
 
 function backendStatus(pool: Pool, index: number, live: TrafficTotals = new TrafficTotals()): BackendStatus {
-  const { address, connections, requests, connectFailures, ended } = pool.backends[index] as Backend
+  const { address, connections, active, requests, connectFailures, ended } = pool.backends[index] as Backend
   return {
     pool: pool.name,
     address,
     weight: pool.weights[index] as number,
     connections,
+    active,
     requests,
     connectFailures,
     messagesFromClients: ended.messagesFromClients + live.messagesFromClients,

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type Duration, parseDuration, parseSize, type Size } from '../core/units.ts'
+import { policyOption } from './policy-options.ts'
 
 /**
  * The gateway's options: one schema that gives the types, the checks, the defaults, the JSON Schema for
@@ -102,10 +103,11 @@ const parsedBackend = backend.transform((value, context) => {
 })
 
 const pool = z.strictObject({
-  policy: z
-    .enum(['round-robin'])
-    .default('round-robin')
-    .meta({ description: 'Which backend is preferred. `round-robin`: smooth weighted round robin.' }),
+  policy: policyOption.prefault('auto').meta({
+    description:
+      'Which backend is preferred: a name, or a map for hashes and sticky cookies. `auto`: `power-of-two` for WebSockets, `round-robin` for HTTP requests.',
+    default: 'auto',
+  }),
   backends: z
     .array(parsedBackend)
     .min(1, 'expected at least one backend')
@@ -142,6 +144,7 @@ const route = z.strictObject({
   pool: z
     .string('expected the name of a pool')
     .meta({ description: 'Name of the pool that serves this route.' }),
+  policy: policyOption.optional().meta({ description: "Used on this route instead of the pool's." }),
 })
 
 const timeouts = z

@@ -27,7 +27,7 @@ describe('valid options', () => {
     expect(config.limits.head).toBe(16_384)
     expect(config.log).toEqual({ level: 'info', format: 'auto', access: true })
     expect(config.pools.chat).toEqual({
-      policy: 'round-robin',
+      policy: 'auto',
       backends: [
         {
           address: '127.0.0.1:3001',

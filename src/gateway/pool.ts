@@ -1,26 +1,69 @@
 import type { Policy } from '../core/balancing/policy.ts'
+import type { RequestHead } from '../http1/request-head.ts'
 import type { Backend } from './backend.ts'
+import type { Chooser } from './chooser.ts'
+import type { Peer } from './forwarding.ts'
 
 /** A named set of backends and the policy that prefers among them. */
 export class Pool {
   readonly name: string
   readonly backends: readonly Backend[]
   readonly weights: readonly number[]
-  readonly #policy: Policy
+  readonly #chooser: Chooser
 
-  constructor(name: string, backends: readonly Backend[], weights: readonly number[], policy: Policy) {
+  /** Listens to the loads of its backends until `retire`. */
+  constructor(name: string, backends: readonly Backend[], weights: readonly number[], chooser: Chooser) {
     this.name = name
     this.backends = backends
     this.weights = weights
+    this.#chooser = chooser
+    for (const policy of this.#policies()) {
+      if (policy.loadChanged === undefined) continue
+      for (const [index, backend] of backends.entries()) backend.watch(policy, index)
+    }
+  }
+
+  /** Nobody picks from it any more: its backends, which may live on in other pools, forget it. */
+  retire(): void {
+    for (const policy of this.#policies()) for (const backend of this.backends) backend.unwatch(policy)
+  }
+
+  /** Begins to choose a backend for one request. */
+  select(head: RequestHead, peer: Peer, upgrade: boolean): Selection {
+    const { forUpgrades, forRequests, keyOf } = this.#chooser
+    return new Selection(this, upgrade ? forUpgrades : forRequests, keyOf(head, peer))
+  }
+
+  /** The field that pins a client to the backend that answered it; `''` when it is, or nobody is. */
+  pinField(selection: Selection, backend: Backend, secure: boolean): string {
+    const { cookie } = this.#chooser
+    if (cookie === null || this.backends[selection.key] === backend) return ''
+    return cookie.field(this.backends.indexOf(backend), secure)
+  }
+
+  #policies(): Set<Policy> {
+    return new Set([this.#chooser.forRequests, this.#chooser.forUpgrades])
+  }
+}
+
+/** The choice of a backend for one request, and of another when that cannot be reached. */
+export class Selection {
+  readonly pool: Pool
+  readonly key: number
+  readonly #policy: Policy
+
+  constructor(pool: Pool, policy: Policy, key: number) {
+    this.pool = pool
+    this.key = key
     this.#policy = policy
   }
 
   /** The policy proposes, eligibility disposes: the next backend that was not tried yet, or null. */
-  pick(tried: readonly Backend[] | null): Backend | null {
-    const accept =
-      tried === null ? acceptAll : (index: number) => !tried.includes(this.backends[index] as Backend)
-    const index = this.#policy.pick(accept)
-    return index === -1 ? null : (this.backends[index] as Backend)
+  next(tried: readonly Backend[] | null): Backend | null {
+    const { backends } = this.pool
+    const accept = tried === null ? acceptAll : (index: number) => !tried.includes(backends[index] as Backend)
+    const index = this.#policy.pick(accept, this.key)
+    return index === -1 ? null : (backends[index] as Backend)
   }
 }
 

@@ -71,7 +71,7 @@ export class Tunnel {
     server.context = this
     client.handler = clientLeg
     server.handler = backendLeg
-    backend.connections++
+    backend.tunnelOpened()
     host.tunnels.add(this)
     host.collector.count()
   }
@@ -217,7 +217,7 @@ export class Tunnel {
     if (!host.tunnels.delete(this)) return
     host.collector.count()
     const { backend, fromClient, fromBackend } = this
-    backend.connections--
+    backend.tunnelClosed()
     backend.ended.messagesFromClients += fromClient.messages
     backend.ended.messagesFromBackends += fromBackend.messages
     backend.ended.bytesFromClients += fromClient.bytes

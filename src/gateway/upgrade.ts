@@ -8,9 +8,9 @@ import type { Backend } from './backend.ts'
 import { BackendConnection, type BackendUser } from './backend-connection.ts'
 import type { GatewayContext } from './context.ts'
 import { Dial, type Dialler } from './dial.ts'
-import type { Failure } from './failure.ts'
+import { type Failure, isBackendsFault } from './failure.ts'
 import { type Peer, requestText, switchingText } from './forwarding.ts'
-import type { Pool } from './pool.ts'
+import type { Pool, Selection } from './pool.ts'
 import { Tunnel } from './tunnel.ts'
 
 /** The client side of an upgrade. Exactly one of the three is called, unless cancelled. */
@@ -51,6 +51,10 @@ export class Upgrade implements BackendUser, Dialler {
   hasEarlyBytes = false
   readonly #context: GatewayContext
   readonly #upgrader: Upgrader
+  readonly #selection: Selection
+  #sentAt = 0
+  /** The backend in whose load the upgrade counts. */
+  #counted: Backend | null = null
   #dial: Dial | null = null
   #connection: BackendConnection | null = null
   #early: Uint8Array[] = []
@@ -63,16 +67,17 @@ export class Upgrade implements BackendUser, Dialler {
     this.head = head
     this.requestId = requestId
     this.pool = pool
+    this.#selection = pool.select(head, upgrader.peer, true)
     this.startedAt = context.timers.now()
   }
 
   start(): void {
-    const backend = this.pool.pick(null)
+    const backend = this.#selection.next(null)
     if (backend === null) {
       this.#fail('NO_BACKEND', `pool ${this.pool.name} has no backend for this connection`)
       return
     }
-    this.#dial = new Dial(this.#context, this.pool, backend, this)
+    this.#dial = new Dial(this.#context, this.#selection, backend, this)
     this.#dial.start()
   }
 
@@ -95,12 +100,16 @@ export class Upgrade implements BackendUser, Dialler {
     this.#over = true
     this.#dial?.cancel()
     this.#connection?.abort()
+    this.#uncount()
   }
 
   dialled(socket: Socket, backend: Backend): void {
     this.#dial = null
     this.backend = backend
     backend.requests++
+    backend.take()
+    this.#counted = backend
+    this.#sentAt = this.#context.timers.now()
     const connection = new BackendConnection(this.#context, socket, backend, this)
     this.#connection = connection
     socket.write(encodeHead(requestText(this.head, this.#upgrader.peer, this.requestId, true)))
@@ -156,6 +165,7 @@ export class Upgrade implements BackendUser, Dialler {
     if (head.status !== 101) {
       this.#over = true
       this.#upgrader.upgradeDeclined(this, connection, head, rest)
+      this.#uncount()
       return
     }
     const { fields } = this.head
@@ -179,8 +189,13 @@ export class Upgrade implements BackendUser, Dialler {
     const server = connection.release()
     const extended = head.fields.has('sec-websocket-extensions')
     const tunnel = new Tunnel(this.#context, client, server, connection.backend, this.requestId, extended)
+    this.#uncount()
+    const now = this.#context.timers.now()
+    connection.backend.handshakes.observe(now - this.#sentAt, now)
     if (rest !== null) tunnel.backendSaid(rest)
-    if (!client.write(encodeHead(switchingText(head), rest ?? undefined))) server.pause()
+    const secure = this.#upgrader.peer.secure(this.head.fields)
+    const text = switchingText(head, this.pool.pinField(this.#selection, connection.backend, secure))
+    if (!client.write(encodeHead(text, rest ?? undefined))) server.pause()
     this.#upgrader.upgraded(this, tunnel)
     // First, since a backend that does not take the early bytes pauses it again.
     client.resume()
@@ -189,8 +204,17 @@ export class Upgrade implements BackendUser, Dialler {
 
   #fail(code: Failure['code'], message: string): void {
     if (this.#over) return
+    if (this.backend !== null && isBackendsFault(code)) {
+      const now = this.#context.timers.now()
+      this.backend.failed(Math.max(now - this.#sentAt, this.#context.config.timeouts.connect), now)
+    }
     this.cancel()
     this.#upgrader.upgradeFailed(this, { code, message })
+  }
+
+  #uncount(): void {
+    this.#counted?.release()
+    this.#counted = null
   }
 }
 

@@ -47,7 +47,8 @@ function closing(socket: WebSocket): Promise<{ code: number; reason: string }> {
 describe('connections', () => {
   test('are spread over three backends in turn', async () => {
     const backends = [await echoServer(), await echoServer(), await echoServer()]
-    const { port, gateway } = await stage.gateway({ backends: backends.map(({ address }) => address) })
+    const pool = { policy: 'round-robin' as const, backends: backends.map(({ address }) => address) }
+    const { port, gateway } = await stage.gateway({ pools: { main: pool } })
     for (let index = 0; index < 9; index++) await talker(port)
     expect(backends.map(({ connections }) => connections)).toEqual([3, 3, 3])
     expect(gateway.backends.map(({ connections }) => connections)).toEqual([3, 3, 3])
@@ -57,6 +58,7 @@ describe('connections', () => {
     const backends = [await echoServer(), await echoServer(), await echoServer()]
     const [one, two, none] = backends.map(({ address }) => address) as [string, string, string]
     const pool = {
+      policy: 'round-robin' as const,
       backends: [
         { address: one, weight: 1 },
         { address: two, weight: 3 },
