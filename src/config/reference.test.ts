@@ -15,7 +15,9 @@ afterAll(() => rmSync(folder, { recursive: true }))
 process.env.SITE_COOKIE_SECRET = 'sixteen-characters-or-more'
 
 const page = readFileSync(new URL('../../docs/reference/config.md', import.meta.url), 'utf8')
-const guide = readFileSync(new URL('../../docs/guide/getting-started.md', import.meta.url), 'utf8')
+const guides = ['getting-started', 'choosing-a-policy'].map((name) =>
+  readFileSync(new URL(`../../docs/guide/${name}.md`, import.meta.url), 'utf8'),
+)
 
 /** The code blocks of a page in one language. */
 function blocks(text: string, language: string): string[] {
@@ -39,7 +41,7 @@ describe('docs/reference/config.md', () => {
     expect(JSON.parse(file)).toEqual(configJsonSchema())
   })
 
-  test.each([...blocks(page, 'yaml'), ...blocks(guide, 'yaml')].map((text, index) => [index, text]))(
+  test.each([page, ...guides].flatMap((text) => blocks(text, 'yaml')).map((text, index) => [index, text]))(
     'YAML example %i is valid',
     (_, text) => {
       expect(parseOptions(parse(text as string))).toHaveProperty('config')

@@ -11,7 +11,9 @@ policyContract('least connections', {
 const all = (): boolean => true
 
 test('it always finds a least loaded one, for its weight, among the eligible', () => {
-  const moves = fc.array(fc.tuple(fc.nat(19), fc.integer({ min: -3, max: 3 }), fc.nat(2 ** 20 - 1)), {
+  // As many as are asked again at each pick.
+  const refusals = fc.array(fc.nat(19), { maxLength: 4 })
+  const moves = fc.array(fc.tuple(fc.nat(19), fc.integer({ min: -3, max: 3 }), refusals), {
     maxLength: 80,
   })
   fc.assert(
@@ -19,9 +21,9 @@ test('it always finds a least loaded one, for its weight, among the eligible', (
       const loads = new Loads(20)
       loads.policy = leastConnections(weights, loads.of)
       const costOf = (index: number): number => (loads.counts[index] as number) / (weights[index] as number)
-      for (const [index, change, eligible] of steps) {
+      for (const [index, change, refused] of steps) {
         loads.add(index, Math.max(change, -(loads.counts[index] as number)))
-        const accept = (each: number): boolean => ((eligible >> each) & 1) === 1
+        const accept = (each: number): boolean => !refused.includes(each)
         const candidates = [...weights.keys()].filter((each) => (weights[each] as number) > 0 && accept(each))
         const least = Math.min(...candidates.map(costOf))
         const found = loads.policy.pick(accept)
@@ -30,6 +32,14 @@ test('it always finds a least loaded one, for its weight, among the eligible', (
       }
     }),
   )
+})
+
+test('of many who were dead each is back within a quarter as many picks', () => {
+  const loads = new Loads(200)
+  loads.policy = leastConnections(new Array<number>(200).fill(1), loads.of)
+  for (let i = 0; i < 500; i++) loads.open((index) => index >= 100, 0)
+  const later = new Set(Array.from({ length: 125 }, () => loads.open(all, 0)))
+  for (let index = 0; index < 100; index++) expect(later).toContain(index)
 })
 
 test('equals take turns', () => {

@@ -1,5 +1,8 @@
 import type { LoadOf, Policy } from './policy.ts'
 
+/** How many of those who were refused last time are asked again at the next pick. */
+const askedAgain = 4
+
 /**
  * The backend that carries least for its weight; O(log n) for a pick and for every change of a load, by a
  * tournament of all backends of which only the matches of whoever changed are played again.
@@ -7,6 +10,10 @@ import type { LoadOf, Policy } from './policy.ts'
  * Among equals, in an idle pool that is everybody, weighted turns are taken in virtual time (the start tags of
  * Goyal, Vin and Cheng, "Start-time Fair Queuing", SIGCOMM 1996), so short requests follow the weights, too.
  * Whoever was away gets one turn soon, and does not catch up.
+ *
+ * A dead backend carries nothing, so it would win every tournament. Therefore whoever is refused sits out, and of
+ * those who sit out only a few are asked again at each pick, in turn: one that is eligible again is noticed at
+ * once when few are out, and within a quarter as many picks as are out otherwise.
  *
  * @param start whose turn is first among equals, from 0 to below 1; random, so that gateways that start together
  *   do not all choose the same backend
@@ -25,8 +32,12 @@ class LeastConnections implements Policy {
   /** The winner of each match, -1 for none; the children of `node` are `2 * node` and `2 * node + 1`. */
   readonly #winners: Int32Array
   readonly #leaves: number
-  /** Who was refused within this pick, and is out of the tournament. */
-  readonly #refused: Int32Array
+  /** Who sits out because it was refused; the first `#outCount` are. */
+  readonly #out: Int32Array
+  readonly #isOut: Uint8Array
+  #outCount = 0
+  /** Who of `#out` is asked next. */
+  #nextOut = 0
   /** Virtual time: the latest turn that was taken. */
   #now = 0
 
@@ -40,7 +51,8 @@ class LeastConnections implements Policy {
     this.#turn = Float64Array.from(weights, (_, index) => ((index + count - shift) % count) * 1e-9)
     this.#leaves = 2 ** Math.ceil(Math.log2(Math.max(1, count)))
     this.#winners = new Int32Array(2 * this.#leaves).fill(-1)
-    this.#refused = new Int32Array(count)
+    this.#out = new Int32Array(count)
+    this.#isOut = new Uint8Array(count)
     for (const [index, weight] of weights.entries()) {
       if (weight > 0) this.#winners[this.#leaves + index] = index
     }
@@ -48,34 +60,50 @@ class LeastConnections implements Policy {
   }
 
   pick(accept: (index: number) => boolean): number {
-    const winners = this.#winners
-    let refused = 0
-    try {
-      for (;;) {
-        const index = winners[1] as number
-        if (index === -1) return -1
-        if (accept(index)) {
-          this.#now = Math.max(this.#now, this.#turn[index] as number)
-          this.#turn[index] = this.#now + 1 / (this.#weights[index] as number)
-          this.#enter(index, index)
-          return index
-        }
-        this.#enter(index, -1)
-        this.#refused[refused++] = index
-      }
-    } finally {
-      while (refused > 0) {
-        const index = this.#refused[--refused] as number
-        this.#enter(index, index)
-      }
+    this.#askAgain(accept, askedAgain)
+    let index = this.#best(accept)
+    if (index === -1) {
+      this.#askAgain(accept, this.#outCount)
+      index = this.#best(accept)
     }
+    if (index === -1) return -1
+    this.#now = Math.max(this.#now, this.#turn[index] as number)
+    this.#turn[index] = this.#now + 1 / (this.#weights[index] as number)
+    this.#enter(index, index)
+    return index
   }
 
   loadChanged(index: number): void {
     const weight = this.#weights[index] as number
     if (weight === 0) return
     this.#load[index] = this.#loadOf(index) / weight
-    this.#enter(index, index)
+    if (this.#isOut[index] === 0) this.#enter(index, index)
+  }
+
+  /** The winner who is eligible; -1 when all sit out. */
+  #best(accept: (index: number) => boolean): number {
+    for (;;) {
+      const index = this.#winners[1] as number
+      if (index === -1 || accept(index)) return index
+      this.#out[this.#outCount++] = index
+      this.#isOut[index] = 1
+      this.#enter(index, -1)
+    }
+  }
+
+  /** Lets those back in who are eligible, of up to so many who sit out. */
+  #askAgain(accept: (index: number) => boolean, count: number): void {
+    for (let asked = Math.min(count, this.#outCount); asked > 0; asked--) {
+      if (this.#nextOut >= this.#outCount) this.#nextOut = 0
+      const index = this.#out[this.#nextOut] as number
+      if (!accept(index)) {
+        this.#nextOut++
+        continue
+      }
+      this.#out[this.#nextOut] = this.#out[--this.#outCount] as number
+      this.#isOut[index] = 0
+      this.#enter(index, index)
+    }
   }
 
   /** Puts `index` or -1 in the place of `index`, and plays its matches again. */
