@@ -64,6 +64,8 @@ const hashSource = z
     return z.NEVER
   })
   .meta({
+    minProperties: 1,
+    maxProperties: 1,
     description:
       'What stays with one backend. A request without it goes to any. Equal on every gateway with the same backends.',
   })

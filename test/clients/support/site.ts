@@ -7,6 +7,9 @@ import { Program } from './program.ts'
 const command = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url))
 const service = fileURLToPath(new URL('./service-main.ts', import.meta.url))
 
+/** Tests count on whose turn it is. */
+const inTurn = ['--policy', 'round-robin']
+
 /** A backend that runs. */
 export interface Service {
   readonly name: string
@@ -38,7 +41,7 @@ export class Site {
   /** `fairlead proxy` in front of backends. */
   proxy(services: readonly Service[]): Promise<Balancer> {
     const to = services.flatMap(({ port }) => ['--to', `127.0.0.1:${port}`])
-    return this.#proxy(['proxy', '--listen', '127.0.0.1:0', '--log-level', 'warn', ...to])
+    return this.#proxy(['proxy', '--listen', '127.0.0.1:0', '--log-level', 'warn', ...inTurn, ...to])
   }
 
   /** `fairlead run` in front of backends. @param settings further lines of the config file */
@@ -47,7 +50,7 @@ export class Site {
     const backends = services.map(({ port }) => `'127.0.0.1:${port}'`).join(', ')
     writeFileSync(
       file,
-      `listen: [{ host: 127.0.0.1, port: 0 }]\npools: { all: { backends: [${backends}] } }\nroutes: [{ pool: all }]\n${settings}\n`,
+      `listen: [{ host: 127.0.0.1, port: 0 }]\npools: { all: { policy: round-robin, backends: [${backends}] } }\nroutes: [{ pool: all }]\n${settings}\n`,
     )
     return this.#proxy(['run', '--config', file])
   }
