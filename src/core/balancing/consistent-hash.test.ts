@@ -76,6 +76,17 @@ describe('a consistent hash', () => {
     expect(moved(whole, fewer)).toBeLessThan(1 / count + more)
   })
 
+  test('a heavy one among weighted ones moves its share and little more when it leaves or joins', () => {
+    const backends = names(30)
+    const weights = backends.map((_, index) => (index === 7 ? 20 : 1 + (index % 4)))
+    const without = <Value>(list: readonly Value[]) => list.filter((_, index) => index !== 7)
+    const whole = homes(unloaded(backends, weights), backends)
+    const fewer = homes(unloaded(without(backends), without(weights)), without(backends))
+    const share = 20 / weights.reduce((sum, weight) => sum + weight, 0)
+    expect(moved(whole, fewer)).toBeGreaterThan(share - 0.02)
+    expect(moved(whole, fewer)).toBeLessThan(share + 0.03)
+  })
+
   test('the keys of one that fails go to all the others', () => {
     const backends = names(11)
     const policy = unloaded(backends)
