@@ -1,8 +1,9 @@
+import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { atRest } from './support/at-rest.ts'
 import { eventually } from './support/eventually.ts'
 import { clientFrame, closeFrame, closeOf, frame, opcodes, readFrame } from './support/frames.ts'
-import { type RawTunnel, rawTunnel, switching, upgradeRequest } from './support/handshakes.ts'
+import { joinTunnel, type RawTunnel, rawTunnel, switching, upgradeRequest } from './support/handshakes.ts'
 import { Stage } from './support/stage.ts'
 
 const stage = new Stage()
@@ -103,6 +104,30 @@ describe('a reader that stops reading', () => {
     client.send(clientFrame(opcodes.text, 'still here'))
     expect((await readFrame(server)).payload.toString()).toBe('still here')
   })
+})
+
+test('a tunnel over Unix sockets on both sides carries, drains and is cut like any other', async () => {
+  const folder = await stage.folder()
+  const backend = await stage.raw(undefined, join(folder, 'backend'))
+  const path = join(folder, 'gateway')
+  const { gateway, log } = await stage.gateway({ listen: [{ path }], backends: [backend.address] })
+  const first = await joinTunnel(stage, path, backend)
+  const payload = pattern(4 * MiB)
+  first.client.send(clientFrame(opcodes.binary, payload))
+  expect((await readFrame(first.server)).payload.equals(payload)).toBe(true)
+  first.server.send(frame(opcodes.binary, payload))
+  expect((await readFrame(first.client)).payload.equals(payload)).toBe(true)
+  first.client.close()
+  await first.server.ending()
+  first.server.close()
+  expect(await log.line('tunnel.closed')).toMatchObject({ backend: backend.address, endedBy: 'client' })
+
+  const second = await joinTunnel(stage, path, backend)
+  const drained = gateway.drain(200)
+  expect(closeOf(await readFrame(second.client)).code).toBe(1001)
+  await drained
+  await log.line('tunnel.closed', 1)
+  expect(gateway.backends[0]?.connections).toBe(0)
 })
 
 describe('a side that has finished', () => {
