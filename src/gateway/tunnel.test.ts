@@ -151,6 +151,14 @@ test('after both Closes the first FIN ends both sides, in order and without a re
   }
 })
 
+test('after both Closes a tunnel that nobody ends has a deadline, and before that it has none', () => {
+  const { client, server, deadlines } = open()
+  client.handler.onData(client, clientClose)
+  expect(deadlines).toEqual([])
+  server.handler.onData(server, backendClose)
+  expect(deadlines).toEqual([halfClosed])
+})
+
 test('a broken client takes its backend with it, a broken backend lets its last words through', () => {
   const reset = { code: 'reset', raw: 'ECONNRESET', message: 'reset' } as const
   const first = open()

@@ -102,7 +102,7 @@ export class Tunnel {
     }
     const tracker = this.fromClient
     tracker.track(chunk)
-    if (tracker.closeCode !== 0) this.#endedBy ??= 'client'
+    if (tracker.closeCode !== 0) this.#closeSaid('client')
     if (!this.server.write(chunk)) this.client.pause()
   }
 
@@ -119,7 +119,7 @@ export class Tunnel {
   backendSaid(chunk: Uint8Array): void {
     const tracker = this.fromBackend
     tracker.track(chunk)
-    if (tracker.closeCode !== 0) this.#endedBy ??= 'backend'
+    if (tracker.closeCode !== 0) this.#closeSaid('backend')
   }
 
   clientEnd(): void {
@@ -157,6 +157,12 @@ export class Tunnel {
       this.#halfClosed()
     }
     this.#finish()
+  }
+
+  /** Somebody has to end TCP after both Closes; when nobody does, the tunnel must not stay for ever. */
+  #closeSaid(by: EndedBy): void {
+    this.#endedBy ??= by
+    if (this.#closingHandshakeDone()) this.#halfClosed()
   }
 
   /** After a Close in both directions nothing more may be said (RFC 6455 §5.5.1). */
