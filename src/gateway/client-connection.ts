@@ -74,6 +74,8 @@ export class ClientConnection implements Requester, Upgrader {
   }
 
   abort(): void {
+    // The close is told later only: an answer of the backend that comes before must not open a tunnel.
+    this.#work?.cancel()
     this.socket.abort()
   }
 
@@ -118,7 +120,7 @@ export class ClientConnection implements Requester, Upgrader {
     const work = this.#work
     // A complete request still gets its answer; an upgrade needs both directions.
     if (work === null) this.socket.end()
-    else if (work instanceof Upgrade || work.awaitsBody) this.socket.abort()
+    else if (work instanceof Upgrade || work.awaitsBody) this.abort()
   }
 
   closed(): void {

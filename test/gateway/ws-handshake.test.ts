@@ -317,6 +317,15 @@ describe('a client that goes away', () => {
     expect(await log.line('request.completed', 1)).toMatchObject({ code: 'CLIENT_GONE', path: '/chat' })
   })
 
+  test('in the moment the backend agrees opens no tunnel', async () => {
+    const { client, server, log } = await asked()
+    client.close()
+    server.send(switching())
+    expect(await server.ending()).toBe('reset')
+    expect(await log.line('request.completed')).toMatchObject({ code: 'CLIENT_GONE' })
+    expect(log.of('tunnel.opened')).toEqual([])
+  })
+
   test('while dialling leaves nothing behind', async () => {
     // 192.0.2.0/24 (RFC 5737) answers nobody.
     const { port, log, gateway } = await stage.gateway({
