@@ -1,8 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { PeerProcess } from '../../src/net/contract/peer-process.ts'
+import { blackHole } from './support/black-hole.ts'
 import { answering } from './support/raw-backend.ts'
 import { Stage } from './support/stage.ts'
-import { Wire } from './support/wire.ts'
 
 const stage = new Stage()
 afterEach(() => stage.close())
@@ -14,28 +13,6 @@ async function between(options: Parameters<Stage['gateway']>[0]) {
   const backend = await stage.raw()
   const running = await stage.gateway({ backends: [backend.address], ...options })
   return { ...running, backend, client: await stage.client(running.port) }
-}
-
-/** A port that takes no more connections: what connects there hears nothing. */
-async function blackHole(): Promise<string> {
-  const helper = await PeerProcess.start('full')
-  stage.add(() => helper[Symbol.asyncDispose]())
-  const port = Number(await helper.line())
-  // A few fit into the queue of the blocked listener.
-  for (;;) {
-    const attempt = Wire.to(port).then((wire) => {
-      stage.add(() => wire.close())
-      return true
-    })
-    attempt.catch(() => {})
-    const fits = await Promise.race([attempt, stillWaiting()])
-    if (!fits) return `127.0.0.1:${port}`
-  }
-}
-
-async function stillWaiting(): Promise<false> {
-  for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve))
-  return false
 }
 
 describe('deadlines of the client', () => {
@@ -112,6 +89,20 @@ describe('deadlines of the client', () => {
     expect([answer.status, answer.body.includes('BACKEND_BODY_TIMEOUT')]).toEqual([504, true])
   })
 
+  test('a client that reads its last answer slowly gets all of it, long after the gateway has let go', async () => {
+    const body = 'x'.repeat(1024 * 1024)
+    const backend = await stage.raw(answering(body))
+    const { gateway, port } = await stage.gateway({ backends: [backend.address] })
+    const client = await stage.client(port)
+    client.socket.pause()
+    client.send(get.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'))
+    await (await backend.connection(0)).until('\r\n\r\n').catch(() => {})
+    await gateway.drain(15_000)
+    client.socket.resume()
+    expect((await client.message()).body.length).toBe(body.length)
+    expect(await client.ending()).toBe('fin')
+  })
+
   test('a client that stops taking its answer is cut', async () => {
     const { client, backend, log } = await between({ timeouts: { responseBodyIdle: short } })
     client.socket.pause()
@@ -124,7 +115,7 @@ describe('deadlines of the client', () => {
   })
 
   test('a body is not late while it is the gateway that has no backend for it yet', async () => {
-    const hole = await blackHole()
+    const hole = await blackHole(stage)
     const { port } = await stage.gateway({
       backends: [hole],
       timeouts: { requestBodyIdle: short, connect: '500ms' },
@@ -167,7 +158,7 @@ describe('deadlines of the backend', () => {
   })
 
   test('one that does not accept is passed over within its time', async () => {
-    const hole = await blackHole()
+    const hole = await blackHole(stage)
     const backend = await stage.raw(answering('ok'))
     const { port } = await stage.gateway({
       backends: [hole, backend.address],
@@ -178,7 +169,7 @@ describe('deadlines of the backend', () => {
   })
 
   test('when none accepts the answer is 504', async () => {
-    const hole = await blackHole()
+    const hole = await blackHole(stage)
     const { port, log } = await stage.gateway({ backends: [hole], timeouts: { connect: short } })
     const client = await stage.client(port)
     const answer = await client.send(get).message()
@@ -187,7 +178,7 @@ describe('deadlines of the backend', () => {
   })
 
   test('all attempts together have a time as well', async () => {
-    const hole = await blackHole()
+    const hole = await blackHole(stage)
     const { port } = await stage.gateway({
       backends: [hole],
       timeouts: { connect: '1m', connectTotal: short },

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
+import { blackHole } from './support/black-hole.ts'
 import { clientFrame, frame, opcodes, readFrame } from './support/frames.ts'
 import { acceptUpgrade, sampleAccept, sampleKey, switching, upgradeRequest } from './support/handshakes.ts'
 import { Stage } from './support/stage.ts'
@@ -327,9 +328,8 @@ describe('a client that goes away', () => {
   })
 
   test('while dialling leaves nothing behind', async () => {
-    // 192.0.2.0/24 (RFC 5737) answers nobody.
     const { port, log, gateway } = await stage.gateway({
-      backends: ['192.0.2.1:9'],
+      backends: [await blackHole(stage)],
       timeouts: { connect: '20s', connectTotal: '20s' },
     })
     const client = await stage.client(port)
