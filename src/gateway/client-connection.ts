@@ -144,6 +144,9 @@ export class ClientConnection implements Requester, Upgrader {
       this.#linger()
     } else if (this.socket.queuedBytes < this.#unsent) {
       this.#waitForFlush()
+    } else if (this.#unsent === 0) {
+      // Not reset: a slow client still has to get what is on its way.
+      this.socket.close()
     } else {
       this.socket.abort()
     }

@@ -37,6 +37,10 @@ class FakeSocket implements Socket {
     this.aborted = true
   }
 
+  close(): void {
+    this.aborted = true
+  }
+
   pause(): void {
     this.paused = true
   }
