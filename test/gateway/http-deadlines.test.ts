@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { blackHole } from './support/black-hole.ts'
 import { answering } from './support/raw-backend.ts'
 import { Stage } from './support/stage.ts'
+import type { Wire } from './support/wire.ts'
 
 const stage = new Stage()
 afterEach(() => stage.close())
@@ -123,6 +124,72 @@ describe('deadlines of the client', () => {
     const client = await stage.client(port)
     client.send('POST /x HTTP/1.1\r\nHost: a.test\r\nContent-Length: 9\r\n\r\nhalf')
     expect((await client.message()).body).toContain('BACKEND_CONNECT_TIMEOUT')
+  })
+})
+
+describe('a transfer that goes on is not late', () => {
+  const idle = '400ms'
+  const body = Buffer.alloc(24 * 1024 * 1024, 'x')
+
+  /** Takes the body with three pauses, in each of which a deadline passes once, and never twice. */
+  async function takeSlowly(wire: Wire): Promise<void> {
+    for (let left = body.length, pauses = 3; left > 0; pauses--) {
+      wire.socket.pause()
+      if (pauses > 0) await new Promise((resolve) => setTimeout(resolve, 550))
+      wire.socket.resume()
+      left -= (await wire.bytes(pauses > 0 ? 6 * 1024 * 1024 : left)).length
+    }
+  }
+
+  test('while a backend takes a body with pauses', async () => {
+    const { client, backend } = await between({ timeouts: { requestBodyIdle: idle } })
+    client.send(`POST /x HTTP/1.1\r\nHost: a.test\r\nContent-Length: ${body.length}\r\n\r\n`).send(body)
+    const wire = await backend.connection(0)
+    await wire.until('\r\n\r\n')
+    await takeSlowly(wire)
+    wire.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+    expect((await client.message()).body).toBe('ok')
+  })
+
+  test('while a client takes its answer with pauses', async () => {
+    const { client, backend } = await between({ timeouts: { responseBodyIdle: idle } })
+    client.send(get)
+    const wire = await backend.connection(0)
+    await wire.message('request')
+    wire.send(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n`).send(body)
+    await client.until('\r\n\r\n')
+    await takeSlowly(client)
+    // All of it came, so the connections serve on.
+    client.send(get)
+    expect((await wire.message('request')).start).toContain('GET /x')
+  })
+
+  test('while a body comes behind the head of its early answer', async () => {
+    const { client, backend } = await between({ timeouts: { responseBodyIdle: idle } })
+    client.send('POST /x HTTP/1.1\r\nHost: a.test\r\nContent-Length: 20\r\n\r\n')
+    const wire = await backend.connection(0)
+    await wire.until('\r\n\r\n')
+    wire.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n')
+    for (let i = 0; i < 20; i++) {
+      client.send('x')
+      await wire.bytes(1)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    wire.send('ok')
+    expect((await client.message()).body).toBe('ok')
+  })
+
+  test('while an early answer comes to a client that keeps the rest of its body', async () => {
+    const { client, backend } = await between({ timeouts: { requestBodyIdle: short } })
+    client.send('POST /x HTTP/1.1\r\nHost: a.test\r\nContent-Length: 20\r\n\r\nhalf')
+    const wire = await backend.connection(0)
+    await wire.until('half')
+    wire.send('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n')
+    for (let i = 0; i < 10; i++) {
+      wire.send('x')
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    expect((await client.message()).body).toBe('xxxxxxxxxx')
   })
 })
 
