@@ -39,8 +39,10 @@ function addProxy(command: Command, exit: Exit): void {
   command
     .command('proxy')
     .description('put a balancer in front of servers, without a config file')
-    .requiredOption('--listen <address...>', 'port, host:port or unix:/path to accept on; may be repeated')
-    .requiredOption('--to <address...>', 'server: host:port, port or unix:/path; repeat it for each server')
+    .usage('--listen <address> --to <address> [--to <address>...] [options]')
+    // Not requiredOption: commander would complain that `--listen` is missing before it sees a typo of it.
+    .option('--listen <address...>', 'port, ip:port or unix:/path to accept on; may be repeated')
+    .option('--to <address...>', 'server: host:port, port or unix:/path; repeat it for each server')
     .option('--policy <policy>', 'how servers are chosen: round-robin', 'round-robin')
     .option('--log-level <level>', 'debug, info, warn, error or silent', 'info')
     .option('--log-format <format>', 'json, pretty, or auto: pretty on a terminal', 'auto')
