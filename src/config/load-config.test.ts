@@ -89,7 +89,7 @@ timeouts:
         "bad.yaml:6:1: routs: found an unknown key, expected listen, pools, routes, trustedProxies, timeouts, limits or log (did you mean 'routes'?)",
         '  6 | routs: []',
         '    | ^',
-        "bad.yaml:8:12: timeouts.connect: found 5, expected a duration with its unit, such as '250ms', '5s' or '2m', at most '24d'",
+        "bad.yaml:8:12: timeouts.connect: found 5, expected a duration with its unit, such as '250ms', '5s' or '2m', above 0 and at most '24d'",
         '  8 |   connect: 5',
         '    |            ^',
       ].join('\n'),

@@ -8,7 +8,8 @@ import { type Duration, parseDuration, parseSize, type Size } from '../core/unit
  */
 
 const duration = (fallback: Duration, about: string) => {
-  const message = "expected a duration with its unit, such as '250ms', '5s' or '2m', at most '24d'"
+  const message =
+    "expected a duration with its unit, such as '250ms', '5s' or '2m', above 0 and at most '24d'"
   return z
     .string(message)
     .transform((text, context) => {
@@ -113,7 +114,7 @@ const pool = z.strictObject({
     .meta({ description: 'The servers of this pool.' }),
 })
 
-const pathRule = z.string().regex(/^\/[^?#]*$/, "expected a path that starts with '/'")
+const pathRule = z.string().regex(/^\/[^?#]*$/, "expected a path that starts with '/', without '?' and '#'")
 
 const match = z.strictObject({
   host: z
