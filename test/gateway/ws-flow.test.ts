@@ -216,6 +216,17 @@ describe('a side that breaks', () => {
     await client.ending()
   })
 
+  test('the last words of a backend reach a client that reads them after the deadline', async () => {
+    const { client, server, log } = await rawTunnel(stage, { timeouts: { halfClosed: '150ms' } })
+    client.socket.pause()
+    const message = frame(opcodes.binary, pattern(MiB / 2))
+    server.send(message).end()
+    expect(await log.line('tunnel.closed')).toMatchObject({ endedBy: 'backend' })
+    client.socket.resume()
+    expect((await readFrame(client)).payload.equals(pattern(MiB / 2))).toBe(true)
+    expect(await client.ending()).toBe('fin')
+  })
+
   test('a client that vanishes while its backend streams: the backend is cut and not read on', async () => {
     const { client, server, log, gateway } = await rawTunnel(stage)
     client.socket.pause()
