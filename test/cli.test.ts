@@ -248,6 +248,7 @@ routes: [{ pool: chat }]
       ['proxy', '--listen', '0', '--to', '1', '--log-level', 'loud'],
       '--log-level: found "loud", expected debug',
     ],
+    ['a demo on a name', ['demo', '--host', 'example.com'], 'Expected an IP address'],
     ['a mistyped command', ['proxi'], 'Did you mean proxy?'],
     ['a mistyped flag', ['run', '--confg', 'x'], 'Did you mean --config?'],
   ])(

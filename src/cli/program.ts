@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { Command, InvalidArgumentError } from 'commander'
 import type { ProxyFlags } from './proxy.ts'
 import { say } from './stderr.ts'
@@ -87,11 +88,16 @@ function addDemo(command: Command, exit: Exit): void {
     .command('demo')
     .description('run three chat servers behind a gateway, with a page to look at')
     .option('--port <port>', 'port of the page (default: 8080, or a free one)', parsePort)
-    .option('--host <ip>', 'address to accept on (default: 127.0.0.1, this machine only)')
+    .option('--host <ip>', 'address to accept on (default: 127.0.0.1, this machine only)', parseHost)
     .action(async (flags: { port?: number; host?: string }) => {
       await (await import('./demo/demo.ts')).runDemo(flags)
       exit(0)
     })
+}
+
+function parseHost(text: string): string {
+  if (isIP(text) !== 0) return text
+  throw new InvalidArgumentError('Expected an IP address, such as 0.0.0.0 for every one of this machine.')
 }
 
 function parsePort(text: string): number {
