@@ -298,7 +298,17 @@ describe('a gateway that serves', () => {
       await command.says(/"event":"request.completed"/, 'stdout')
       command.process.kill('SIGTERM')
       expect(await command.ended).toBe(0)
-      for (const line of command.stdout.trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('level')
+      const lines = command.stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line))
+      expect(lines.map(({ event }) => event)).toEqual([
+        'gateway.started',
+        'request.completed',
+        'gateway.draining',
+        'gateway.stopped',
+      ])
+      expect(lines[0]).toMatchObject({ level: 'info', runtime: runtime.startsWith('Bun') ? 'bun' : 'node' })
       expect(command.stdout).not.toContain('secret')
     },
     patience,
