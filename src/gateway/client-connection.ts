@@ -228,7 +228,7 @@ export class ClientConnection implements Requester, Upgrader {
     this.#reader.rest = null
     if (head === undefined) {
       this.socket.resume()
-      if (this.#phase === 'head') return
+      if (this.#phase === 'head' || !this.#reader.begun) return
       this.#phase = 'head'
       timers.schedule(this.#timer, config.timeouts.requestHead)
     } else if (isFailure(head)) {

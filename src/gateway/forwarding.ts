@@ -25,7 +25,12 @@ const droppedOfTrusted = {
 const droppedOfOthers = {
   has: (key: string) =>
     rewrittenFields.has(key) ||
-    (startsWithX(key) && (dashed(key).startsWith('x-forwarded-') || rewrittenFields.has(dashed(key)))),
+    (startsWithX(key) && (dashed(key).startsWith('x-forwarded-') || namesClient(dashed(key)))),
+}
+
+/** What many programs take for the client's address before they look at `X-Forwarded-For`. */
+function namesClient(key: string): boolean {
+  return key === 'x-real-ip' || key === 'x-client-ip' || rewrittenFields.has(key)
 }
 
 /** Spares all other fields the closer look. */

@@ -60,6 +60,19 @@ describe('deadlines of the client', () => {
     expect(await client.rest()).toEqual({ text: '', ending: 'fin' })
   })
 
+  // An unasked 408 would be taken for the answer to the next request.
+  test('a line end behind a request is not the beginning of another one', async () => {
+    const backend = await stage.raw(answering('ok'))
+    const { port } = await stage.gateway({
+      backends: [backend.address],
+      timeouts: { requestHead: short, clientIdle: '400ms' },
+    })
+    const client = await stage.client(port)
+    await client.send(get).message()
+    client.send('\r\n')
+    expect(await client.rest()).toEqual({ text: '', ending: 'fin' })
+  })
+
   test('a body is not late while a slow backend takes it bit by bit', async () => {
     const { client, backend } = await between({ timeouts: { requestBodyIdle: '200ms' } })
     const body = Buffer.alloc(24 * 1024 * 1024, 'x')
