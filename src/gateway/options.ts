@@ -43,8 +43,7 @@ const listener = z.union([
   z.strictObject({
     port: z.int().min(0).max(65535).meta({ description: 'TCP port; 0 picks a free one.' }),
     host: z
-      .string()
-      .min(1)
+      .union([z.ipv4(), z.ipv6()])
       .optional()
       .meta({ description: 'IP address to bind. Without it: every address, IPv6 and IPv4.' }),
   }),
@@ -55,6 +54,22 @@ const listener = z.union([
       .meta({ description: 'Path of a Unix socket. A leftover file nobody listens on is replaced.' }),
   }),
 ])
+
+function checkListeners(
+  listeners: readonly z.output<typeof listener>[],
+  context: z.core.$RefinementCtx,
+): void {
+  const seen = new Set<string>()
+  for (const [index, listener] of listeners.entries()) {
+    if ('port' in listener && listener.port === 0) continue
+    const place = 'path' in listener ? listener.path : `${listener.host ?? '*'}:${listener.port}`
+    if (seen.has(place)) {
+      const message = `expected each listener once; ${place} is there already`
+      context.addIssue({ code: 'custom', path: [index], message, input: place })
+    }
+    seen.add(place)
+  }
+}
 
 const backend = z.union([
   z
@@ -204,6 +219,7 @@ export const gatewayOptions = z
     listen: z
       .array(listener)
       .min(1, 'expected at least one listener')
+      .superRefine(checkListeners)
       .meta({ description: 'Where the gateway accepts connections.' }),
     pools: z
       .record(name, pool)
