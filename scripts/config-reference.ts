@@ -15,8 +15,8 @@ A gateway is configured by a YAML or JSON file, by a TypeScript or JavaScript mo
 
 \`fairlead run\` looks for \`fairlead.yaml\`, \`fairlead.yml\`, \`fairlead.json\`, then \`fairlead.config.ts\`
 (\`.mts\`, \`.js\`, \`.mjs\`) in the current folder; \`--config\` names another file. \`fairlead check\` checks a file
-and opens nothing. Every mistake is told at once, with file, line, column, field, what was found and what is
-allowed; nothing is opened until all is well.
+and opens nothing. All mistakes are told at once, each with file, line, column, field, what was found and what is
+allowed; values of a module have no line and column. Nothing is opened until all is well.
 
 ## The smallest file
 
@@ -43,6 +43,9 @@ export default defineConfig({
   routes: [{ pool: 'chat' }],
 })
 \`\`\`
+
+Where the nearest \`package.json\` says \`"type": "commonjs"\`, as \`npm init\` may write it, Node needs the name
+\`fairlead.config.mts\`; Bun takes both.
 
 ## Values
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -202,9 +202,36 @@ routes: [{ pool: chat }]
     patience,
   )
 
+  test(
+    'a module in a CommonJS folder runs on Bun; Node says how to name it',
+    async () => {
+      mkdirSync(join(folder, 'commonjs'))
+      file('commonjs/package.json', '{ "type": "commonjs" }')
+      const content = "import 'node:fs'\nexport default { listen: [{ port: 0 }], pools: {}, routes: [] }"
+      const { code, stderr } = await run('check', '-c', file('commonjs/fairlead.config.ts', content))
+      expect(code).toBe(1)
+      expect(stderr).toContain(
+        process.versions.bun ? 'pools: found an empty map' : 'name the file .mts or .mjs',
+      )
+    },
+    patience,
+  )
+
   test.each([
     ['a file that is not there', ['run', '-c', 'missing.yaml'], 'missing.yaml: no such file\n'],
-    ['no listener', ['proxy', '--to', '1'], "error: required option '--listen <address...>' not specified\n"],
+    ['no listener', ['proxy', '--to', '1'], '--listen: found nothing, expected where to accept'],
+    ['no server', ['proxy', '--listen', '0'], '--to: found nothing, expected a server'],
+    ['a mistyped flag instead of a needed one', ['proxy', '--lisen', '0'], 'Did you mean --listen?'],
+    [
+      'a port that does not exist',
+      ['proxy', '--listen', '127.0.0.1:70000', '--to', '1'],
+      '--listen: found "127.0.0.1:70000", expected a port from 0 to 65535\n',
+    ],
+    [
+      'a name to listen on',
+      ['proxy', '--listen', 'example.com:80', '--to', '1'],
+      '--listen: found "example.com:80", expected an IP address of this machine',
+    ],
     [
       'a server address that is none',
       ['proxy', '--listen', '0', '--to', 'x'],
@@ -221,6 +248,7 @@ routes: [{ pool: chat }]
       ['proxy', '--listen', '0', '--to', '1', '--log-level', 'loud'],
       '--log-level: found "loud", expected debug',
     ],
+    ['a demo on a name', ['demo', '--host', 'example.com'], 'Expected an IP address'],
     ['a mistyped command', ['proxi'], 'Did you mean proxy?'],
     ['a mistyped flag', ['run', '--confg', 'x'], 'Did you mean --config?'],
   ])(
@@ -270,7 +298,17 @@ describe('a gateway that serves', () => {
       await command.says(/"event":"request.completed"/, 'stdout')
       command.process.kill('SIGTERM')
       expect(await command.ended).toBe(0)
-      for (const line of command.stdout.trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('level')
+      const lines = command.stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line))
+      expect(lines.map(({ event }) => event)).toEqual([
+        'gateway.started',
+        'request.completed',
+        'gateway.draining',
+        'gateway.stopped',
+      ])
+      expect(lines[0]).toMatchObject({ level: 'info', runtime: runtime.startsWith('Bun') ? 'bun' : 'node' })
       expect(command.stdout).not.toContain('secret')
     },
     patience,

@@ -20,7 +20,7 @@ test('the first line names version, runtime and process', () => {
 
 test('each listener and each pool has a line, with the weights that are not 1', () => {
   expect(linesFor(['a:1', { address: 'b:2', weight: 3 }])).toEqual([
-    'listening on http://127.0.0.1:8080',
+    'listening on http://127.0.0.1:8080 (every address of this machine)',
     'pool chat, auto: a:1, b:2 (weight 3)',
   ])
 })

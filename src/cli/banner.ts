@@ -1,5 +1,5 @@
 import type { Gateway } from '../gateway/gateway.ts'
-import type { GatewayConfig } from '../gateway/options.ts'
+import type { GatewayConfig, ListenerConfig } from '../gateway/options.ts'
 import { describePolicy } from '../gateway/policy-options.ts'
 import { version } from './version.ts'
 
@@ -13,9 +13,16 @@ export function runtimeLine(): string {
 /** Where the gateway listens, and what is behind it. */
 export function servingLines(gateway: Pick<Gateway, 'listeners'>, config: GatewayConfig): string[] {
   return [
-    ...gateway.listeners.map(({ address }) => `listening on ${address}`),
+    ...gateway.listeners.map(
+      ({ address }, index) => `listening on ${address}${everywhere(config.listen[index])}`,
+    ),
     ...Object.entries(config.pools).map(([name, pool]) => poolLine(name, pool)),
   ]
+}
+
+function everywhere(listener: ListenerConfig | undefined): string {
+  const open = listener !== undefined && 'port' in listener && listener.host === undefined
+  return open ? ' (every address of this machine)' : ''
 }
 
 /** A pool may have thousands of backends, a terminal has not as many lines. */

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { Command, InvalidArgumentError } from 'commander'
 import type { ProxyFlags } from './proxy.ts'
 import { say } from './stderr.ts'
@@ -39,8 +40,10 @@ function addProxy(command: Command, exit: Exit): void {
   command
     .command('proxy')
     .description('put a balancer in front of servers, without a config file')
-    .requiredOption('--listen <address...>', 'port, host:port or unix:/path to accept on; may be repeated')
-    .requiredOption('--to <address...>', 'server: host:port, port or unix:/path; repeat it for each server')
+    .usage('--listen <address> --to <address> [--to <address>...] [options]')
+    // Not requiredOption: commander would complain that `--listen` is missing before it sees a typo of it.
+    .option('--listen <address...>', 'port, ip:port or unix:/path to accept on; may be repeated')
+    .option('--to <address...>', 'server: host:port, port or unix:/path; repeat it for each server')
     .option(
       '--policy <policy>',
       'how servers are chosen: round-robin, least-connections, power-of-two, random, peak-ewma, source-ip-hash, or auto: power-of-two for WebSockets, round-robin for HTTP',
@@ -89,11 +92,16 @@ function addDemo(command: Command, exit: Exit): void {
     .command('demo')
     .description('run three chat servers behind a gateway, with a page to look at')
     .option('--port <port>', 'port of the page (default: 8080, or a free one)', parsePort)
-    .option('--host <ip>', 'address to accept on (default: 127.0.0.1, this machine only)')
+    .option('--host <ip>', 'address to accept on (default: 127.0.0.1, this machine only)', parseHost)
     .action(async (flags: { port?: number; host?: string }) => {
       await (await import('./demo/demo.ts')).runDemo(flags)
       exit(0)
     })
+}
+
+function parseHost(text: string): string {
+  if (isIP(text) !== 0) return text
+  throw new InvalidArgumentError('Expected an IP address, such as 0.0.0.0 for every one of this machine.')
 }
 
 function parsePort(text: string): number {

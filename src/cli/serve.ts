@@ -1,3 +1,4 @@
+import { isatty } from 'node:tty'
 import { createLog, flushLogs } from '../gateway/create-log.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import type { Log } from '../gateway/log.ts'
@@ -5,6 +6,7 @@ import type { GatewayConfig } from '../gateway/options.ts'
 import { socketPort } from '../net/socket-port.ts'
 import { runtimeLine, servingLines } from './banner.ts'
 import { say } from './stderr.ts'
+import { version } from './version.ts'
 
 const signalNumbers = { SIGINT: 2, SIGTERM: 15 } as const
 type Signal = keyof typeof signalNumbers
@@ -28,15 +30,29 @@ export async function serve(config: GatewayConfig): Promise<number> {
   keepServing(log)
   await gateway.start()
   for (const line of servingLines(gateway, config)) say(line)
-  const code = await stopped(gateway, config.timeouts.shutdown)
+  // On a terminal people have just read it.
+  const logged = isatty(1) ? silent : log
+  logged.info(started(gateway), runtimeLine())
+  const code = await stopped(gateway, config.timeouts.shutdown, logged)
+  logged.info({ event: 'gateway.stopped', code }, 'stopped')
   await withinSecond(flushLogs())
   return code
 }
 
-async function stopped(gateway: Gateway, patience: number): Promise<number> {
+const silent: Pick<Log, 'info'> = { info() {} }
+
+function started(gateway: Gateway): object {
+  const runtime = process.versions.bun === undefined ? 'node' : 'bun'
+  const listeners = gateway.listeners.map(({ address }) => address)
+  return { event: 'gateway.started', version, runtime, pid: process.pid, listeners }
+}
+
+async function stopped(gateway: Gateway, patience: number, log: Pick<Log, 'info'>): Promise<number> {
   const signals = new Signals()
   const first = await signals.next()
-  say(`${first}: finishing live connections, for up to ${patience / 1000} s; once more to stop at once`)
+  const text = `${first}: finishing live connections, for up to ${patience / 1000} s; once more to stop at once`
+  say(text)
+  log.info({ event: 'gateway.draining', signal: first, patienceMs: patience }, text)
   const drained = gateway.drain(patience).then(() => null)
   const second = await Promise.race([drained, signals.next()])
   await gateway.close()

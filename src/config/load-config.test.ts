@@ -89,7 +89,7 @@ timeouts:
         "bad.yaml:6:1: routs: found an unknown key, expected listen, pools, routes, trustedProxies, timeouts, limits or log (did you mean 'routes'?)",
         '  6 | routs: []',
         '    | ^',
-        "bad.yaml:8:12: timeouts.connect: found 5, expected a duration with its unit, such as '250ms', '5s' or '2m', at most '24d'",
+        "bad.yaml:8:12: timeouts.connect: found 5, expected a duration with its unit, such as '250ms', '5s' or '2m', above 0 and at most '24d'",
         '  8 |   connect: 5',
         '    |            ^',
       ].join('\n'),
@@ -112,7 +112,7 @@ timeouts:
     ['empty.yaml', '', 'empty.yaml:', 'found nothing'],
     ['binary.yaml', new Uint8Array([0xff, 0xfe, 0x00]), 'binary.yaml: found bytes that are not UTF-8'],
     ['large.yaml', 'x'.repeat(1024 * 1024 + 1), 'large.yaml: found more than 1 MiB'],
-    ['syntax.yaml', 'a: [', 'syntax.yaml:1:', 'not valid YAML'],
+    ['syntax.yaml', 'a: [', 'syntax.yaml:1:', "found no ']'"],
     ['throws.config.ts', '\nconst x: string = JSON.parse("no")\nexport default x', 'throws.config.ts:2:'],
     ['nothing.config.mjs', 'export const a = 1', 'found no default export'],
     [

@@ -32,6 +32,9 @@ function explain(cause: unknown): string {
   if (/Cannot find (package|module) ['"]fairlead['"]/.test(message)) {
     return "cannot find the package 'fairlead' from here: install it there, or export a plain object without importing it"
   }
+  if (/import statement outside a module|Unexpected token 'export'/.test(message)) {
+    return 'the package.json of this folder makes it CommonJS: name the file .mts or .mjs, or set "type": "module"'
+  }
   return oneLine(message)
 }
 

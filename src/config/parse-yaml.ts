@@ -67,17 +67,29 @@ function syntaxMistakes(errors: readonly (YAMLError & Error)[], text: string, at
 }
 
 function syntaxMessage(error: YAMLError, text: string): string {
+  const hint = /\[[0-9A-Fa-f:]*\]:\d/.test(lineAt(text, error.pos[0])) ? ' (put [ipv6]:port in quotes)' : ''
   const found = text.slice(error.pos[0]).match(/^[^\s:,\]}]{1,40}/)?.[0] ?? ''
   if (error.code === 'DUPLICATE_KEY') return `found the key '${found}' a second time in this map`
   if (error.code === 'MULTIPLE_DOCS') return 'found a second document, expected one'
   if (error.code === 'TAB_AS_INDENT') return 'found a tab, expected spaces as indentation'
-  if (error.code === 'NON_STRING_KEY') return 'found a list or map as a key, expected text'
+  if (error.code === 'NON_STRING_KEY') return `found a list or map as a key, expected text${hint}`
+  if (error.code === 'BAD_INDENT' && /end with a ([\]}])$/.test(error.message))
+    return `found no '${error.message.at(-1)}' for the '${error.message.endsWith(']') ? '[' : '{'}' above`
+  if (error.message.startsWith('All mapping items'))
+    return 'found another indentation, expected the same as the keys above'
+  if (error.message.startsWith('Missing closing')) return 'found the end of the file within quotes'
   if (error.message.startsWith('Implicit map keys need'))
     return "found a key without value, expected 'key: value'"
+  // The parser reads `b: 1` and a deeper `c: 2` below it as one long key.
+  if (error.message.startsWith('Nested mappings are not') && !/:(\s|$)/.test(restOfLine(text, error.pos[0])))
+    return 'found a deeper indentation on the next line, expected the same as here'
   if (error.message.startsWith('Nested mappings are not'))
     return "found a second ':' on the line; put text with ': ' in quotes"
-  const hint = /\[[0-9A-Fa-f:]*\]:\d/.test(lineAt(text, error.pos[0])) ? ' (put [ipv6]:port in quotes)' : ''
   return `not valid YAML: ${error.message}${hint}`
+}
+
+function restOfLine(text: string, offset: number): string {
+  return text.slice(offset).split('\n', 1)[0] as string
 }
 
 function lineAt(text: string, offset: number): string {

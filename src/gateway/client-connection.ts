@@ -74,6 +74,8 @@ export class ClientConnection implements Requester, Upgrader {
   }
 
   abort(): void {
+    // The close is told later only: an answer of the backend that comes before must not open a tunnel.
+    this.#work?.cancel()
     this.socket.abort()
   }
 
@@ -118,7 +120,7 @@ export class ClientConnection implements Requester, Upgrader {
     const work = this.#work
     // A complete request still gets its answer; an upgrade needs both directions.
     if (work === null) this.socket.end()
-    else if (work instanceof Upgrade || work.awaitsBody) this.socket.abort()
+    else if (work instanceof Upgrade || work.awaitsBody) this.abort()
   }
 
   closed(): void {
@@ -142,6 +144,9 @@ export class ClientConnection implements Requester, Upgrader {
       this.#linger()
     } else if (this.socket.queuedBytes < this.#unsent) {
       this.#waitForFlush()
+    } else if (this.#unsent === 0) {
+      // Not reset: a slow client still has to get what is on its way.
+      this.socket.close()
     } else {
       this.socket.abort()
     }
@@ -223,7 +228,7 @@ export class ClientConnection implements Requester, Upgrader {
     this.#reader.rest = null
     if (head === undefined) {
       this.socket.resume()
-      if (this.#phase === 'head') return
+      if (this.#phase === 'head' || !this.#reader.begun) return
       this.#phase = 'head'
       timers.schedule(this.#timer, config.timeouts.requestHead)
     } else if (isFailure(head)) {

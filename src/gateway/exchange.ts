@@ -2,7 +2,7 @@ import { BodyDecoder } from '../http1/body.ts'
 import { isFailure } from '../http1/failure.ts'
 import type { RequestHead } from '../http1/request-head.ts'
 import type { ResponseHead } from '../http1/response-head.ts'
-import { encodeHead } from '../http1/write-head.ts'
+import { encodeChunk, encodeHead, encodeLastChunk } from '../http1/write-head.ts'
 import type { Socket, SocketError } from '../net/socket.ts'
 import type { Backend } from './backend.ts'
 import { BackendConnection, type BackendUser } from './backend-connection.ts'
@@ -61,8 +61,13 @@ export class Exchange implements BackendUser, Dialler {
   #held: Uint8Array[] = []
   #responseHead: ResponseHead | null = null
   #responseBody: BodyDecoder | null = null
-  /** Bytes that were queued for the backend when that was last looked at. */
-  #unsent = 0
+  /**
+   * Whether a body that lasts until close is passed on in chunks: the client can then tell its end from a cut
+   * wherever it is, and go on using the connection.
+   */
+  #chunks = false
+  /** What `#moves` counted when it was last asked. */
+  #moved = Number.NEGATIVE_INFINITY
   #continued = false
   /** Whether the backend gave a sign of life for this request. */
   #touched = false
@@ -164,13 +169,13 @@ export class Exchange implements BackendUser, Dialler {
 
   /**
    * Whether it is not the client's doing that no byte of its body came: no backend has accepted yet, or the
-   * backend has taken some of what is queued for it since the last call.
+   * backend has taken some of what is queued for it since the last call. From the answer on, its deadline is the
+   * one that counts: a client that is answered early may leave the rest of its body unsent.
    */
   excusesClient(): boolean {
-    if (this.#dial !== null) return true
-    const before = this.#unsent
-    this.#unsent = this.#connection?.socket.queuedBytes ?? 0
-    return this.#unsent > 0 && (before === 0 || this.#unsent < before)
+    const connection = this.#connection
+    if (connection === null || this.#responseHead !== null) return true
+    return connection.socket.queuedBytes > 0 && this.#moves(connection)
   }
 
   /** The client sent no byte of its body for too long, unless we are the ones who do not take them. */
@@ -224,22 +229,41 @@ export class Exchange implements BackendUser, Dialler {
   }
 
   backendEnded(connection: BackendConnection): void {
-    if (this.#responseBody?.end()) this.#finish(connection, true)
-    else this.#lost(connection, null)
+    if (this.#responseBody?.end()) {
+      if (this.#chunks) this.#requester.write(encodeLastChunk())
+      this.#finish(connection, true)
+    } else this.#lost(connection, null)
   }
 
   backendClosed(connection: BackendConnection, error: SocketError | null): void {
     this.#lost(connection, error)
   }
 
-  backendTimedOut(): void {
-    if (this.#responseHead === null) {
+  backendTimedOut(connection: BackendConnection): void {
+    const { timeouts } = this.#context.config
+    if (this.#awaitsMore(connection) && this.#moves(connection)) {
+      connection.setTimeout(this.#responseHead === null ? timeouts.response : timeouts.responseBodyIdle)
+    } else if (this.#responseHead === null) {
       this.#fail('BACKEND_RESPONSE_TIMEOUT', 'the backend did not answer in time')
     } else if (this.#requester.socket.queuedBytes > 0) {
       this.#fail('CLIENT_GONE', 'the client stopped taking the response body')
     } else {
       this.#fail('BACKEND_BODY_TIMEOUT', 'the backend stopped within a response body')
     }
+  }
+
+  /** Whether bytes are still on their way to the backend or to the client, so that the next ones have to wait. */
+  #awaitsMore(connection: BackendConnection): boolean {
+    const queued = connection.socket.queuedBytes + this.#requester.socket.queuedBytes
+    return queued > 0 || this.#requestBody !== null
+  }
+
+  /** Whether any byte went on, in either direction, since this was last asked. Both directions only ever add. */
+  #moves(connection: BackendConnection): boolean {
+    const before = this.#moved
+    const queued = connection.socket.queuedBytes + this.#requester.socket.queuedBytes
+    this.#moved = this.bytesFromClient + this.bytesFromBackend - queued
+    return this.#moved > before
   }
 
   #startDial(backend: Backend): void {
@@ -297,6 +321,7 @@ export class Exchange implements BackendUser, Dialler {
     // An answer before the end of its request: what the client still sends could be body or the next request.
     if (this.#requestBody !== null) this.#closeAfter = true
     const framed = this.head.minor === 1
+    this.#chunks = framed && head.framing.kind === 'close'
     const keepOpen = this.#mayKeepOpen(head)
     const connectionField = keepOpen ? (framed ? null : 'keep-alive') : 'close'
     const secure = this.#requester.peer.secure(this.head.fields)
@@ -325,6 +350,7 @@ export class Exchange implements BackendUser, Dialler {
     const pieces: Uint8Array[] = []
     const end = body.push(chunk, start, pieces)
     this.bytesFromBackend += end - start
+    if (this.#chunks) for (let i = 0; i < pieces.length; i++) pieces[i] = encodeChunk(pieces[i] as Uint8Array)
     let next = 0
     let room = true
     if (head !== undefined) room = client.write(encodeHead(head, pieces[next++]))
@@ -359,8 +385,8 @@ export class Exchange implements BackendUser, Dialler {
 
   #mayKeepOpen(head: ResponseHead): boolean {
     if (!this.head.keepAlive || this.#closeAfter || this.#context.draining) return false
-    // An HTTP/1.0 client cannot see where a chunked body ends, but by the end of the connection.
-    return head.framing.kind !== 'close' && (head.framing.kind !== 'chunked' || this.head.minor === 1)
+    // An HTTP/1.0 client sees the end of a body without length only by the end of the connection.
+    return this.head.minor === 1 || head.framing.kind === 'none' || head.framing.kind === 'length'
   }
 
   #lost(connection: BackendConnection, error: SocketError | null): void {

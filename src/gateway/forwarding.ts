@@ -25,7 +25,12 @@ const droppedOfTrusted = {
 const droppedOfOthers = {
   has: (key: string) =>
     rewrittenFields.has(key) ||
-    (startsWithX(key) && (dashed(key).startsWith('x-forwarded-') || rewrittenFields.has(dashed(key)))),
+    (startsWithX(key) && (dashed(key).startsWith('x-forwarded-') || namesClient(dashed(key)))),
+}
+
+/** What many programs take for the client's address before they look at `X-Forwarded-For`. */
+function namesClient(key: string): boolean {
+  return key === 'x-real-ip' || key === 'x-client-ip' || rewrittenFields.has(key)
 }
 
 /** Spares all other fields the closer look. */
@@ -117,7 +122,7 @@ export function requestText(head: RequestHead, peer: Peer, requestId: string, up
 /**
  * The head of an answer as the client gets it.
  * @param connection value of `Connection`, or null for none
- * @param framed whether a chunked body stays chunked
+ * @param framed whether a body without length is sent in chunks
  * @param added whole field lines of the gateway's own
  */
 export function responseText(
@@ -126,9 +131,17 @@ export function responseText(
   framed = true,
   added = '',
 ): string {
+  const { kind } = head.framing
   let text = responseStart(head.status, head.reason) + endToEndFields(head.fields) + added
-  if (framed && head.framing.kind === 'chunked') text += 'Transfer-Encoding: chunked\r\n'
+  if (framed && (kind === 'chunked' || kind === 'close')) text += 'Transfer-Encoding: chunked\r\n'
+  if (head.status === 426 && head.fields.has('upgrade')) return requiringText(head, text, connection)
   return connection === null ? `${text}\r\n` : `${text}Connection: ${connection}\r\n\r\n`
+}
+
+/** RFC 9110 §15.5.22: a 426 has to say which protocol is required. */
+function requiringText(head: ResponseHead, text: string, connection: string | null): string {
+  const options = connection === null ? 'Upgrade' : `Upgrade, ${connection}`
+  return `${text}Upgrade: ${head.fields.whole('upgrade')}\r\nConnection: ${options}\r\n\r\n`
 }
 
 /** The head of a verified 101, with whole field lines of the gateway's own. */

@@ -43,4 +43,11 @@ describe('other reasons', () => {
     expect(error.message).toContain(message)
     expect(error.code).toBe('LISTEN_FAILED')
   })
+
+  test.each(['EACCES', 'ENOENT'])('%s of a Unix socket says nothing about ports', (code) => {
+    const error = listenError({ path: '/no/x.sock' }, Object.assign(new Error('Failed'), { code }))
+    expect(error.message).toBe(
+      'cannot listen on the socket /no/x.sock: its folder does not exist, or permission is denied',
+    )
+  })
 })

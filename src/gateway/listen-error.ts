@@ -15,17 +15,21 @@ export function listenError(
   const place =
     'path' in target ? `the socket ${target.path}` : `port ${target.port} (${target.host ?? 'every address'})`
   if (code !== 'EADDRINUSE') {
-    const reason = reasons[code ?? ''] ?? message
+    const reason = ('path' in target ? socketReasons : portReasons)[code ?? ''] ?? message
     return new FairleadError('LISTEN_FAILED', `cannot listen on ${place}: ${reason}`, details)
   }
   const ask = `see who has it: ${whoHas(target, platform)}`
   return new FairleadError('LISTEN_ADDRESS_IN_USE', `${place} is already in use; ${ask}`, details)
 }
 
-const reasons: Readonly<Record<string, string>> = {
+const portReasons: Readonly<Record<string, string>> = {
   EACCES: 'permission denied (ports below 1024 need CAP_NET_BIND_SERVICE)',
   EADDRNOTAVAIL: 'no network interface of this machine has this address',
 }
+
+/** Node says EACCES also when the folder is not there. */
+const noSocket = 'its folder does not exist, or permission is denied'
+const socketReasons: Readonly<Record<string, string>> = { EACCES: noSocket, ENOENT: noSocket }
 
 function whoHas(target: ListenerConfig, platform: NodeJS.Platform): string {
   if ('path' in target) {

@@ -9,7 +9,8 @@ import { policyOption } from './policy-options.ts'
  */
 
 const duration = (fallback: Duration, about: string) => {
-  const message = "expected a duration with its unit, such as '250ms', '5s' or '2m', at most '24d'"
+  const message =
+    "expected a duration with its unit, such as '250ms', '5s' or '2m', above 0 and at most '24d'"
   return z
     .string(message)
     .transform((text, context) => {
@@ -43,8 +44,7 @@ const listener = z.union([
   z.strictObject({
     port: z.int().min(0).max(65535).meta({ description: 'TCP port; 0 picks a free one.' }),
     host: z
-      .string()
-      .min(1)
+      .union([z.ipv4(), z.ipv6()])
       .optional()
       .meta({ description: 'IP address to bind. Without it: every address, IPv6 and IPv4.' }),
   }),
@@ -55,6 +55,22 @@ const listener = z.union([
       .meta({ description: 'Path of a Unix socket. A leftover file nobody listens on is replaced.' }),
   }),
 ])
+
+function checkListeners(
+  listeners: readonly z.output<typeof listener>[],
+  context: z.core.$RefinementCtx,
+): void {
+  const seen = new Set<string>()
+  for (const [index, listener] of listeners.entries()) {
+    if ('port' in listener && listener.port === 0) continue
+    const place = 'path' in listener ? listener.path : `${listener.host ?? '*'}:${listener.port}`
+    if (seen.has(place)) {
+      const message = `expected each listener once; ${place} is there already`
+      context.addIssue({ code: 'custom', path: [index], message, input: place })
+    }
+    seen.add(place)
+  }
+}
 
 const backend = z.union([
   z
@@ -115,7 +131,7 @@ const pool = z.strictObject({
     .meta({ description: 'The servers of this pool.' }),
 })
 
-const pathRule = z.string().regex(/^\/[^?#]*$/, "expected a path that starts with '/'")
+const pathRule = z.string().regex(/^\/[^?#]*$/, "expected a path that starts with '/', without '?' and '#'")
 
 const match = z.strictObject({
   host: z
@@ -206,6 +222,7 @@ export const gatewayOptions = z
     listen: z
       .array(listener)
       .min(1, 'expected at least one listener')
+      .superRefine(checkListeners)
       .meta({ description: 'Where the gateway accepts connections.' }),
     pools: z
       .record(name, pool)

@@ -168,6 +168,16 @@ describe('of several shapes the likeliest is explained', () => {
       ["routes[0].match.path.exacte: found an unknown key, expected exact (did you mean 'exact'?)"],
     ],
     [
+      'a listener that is there twice',
+      { ...valid, listen: [{ port: 80 }, { port: 0 }, { port: 0 }, { port: 80 }] },
+      ['listen[3]: found a map, expected each listener once; *:80 is there already'],
+    ],
+    [
+      'a host that is no address',
+      { ...valid, listen: [{ port: 80, host: '300.1.1.1' }] },
+      ['listen[0].host: found "300.1.1.1", expected an IPv4 address, or an IPv6 address'],
+    ],
+    [
       'alternatives of one kind are listed',
       { ...valid, trustedProxies: ['example.com'] },
       [

@@ -43,6 +43,9 @@ export class Tunnel {
   #timer: Timer<Tunnel> | null = null
   /** When `#timer` fires. */
   #deadline = Number.POSITIVE_INFINITY
+  /** Whether `end` of the leg was called. */
+  #clientEnded = false
+  #serverEnded = false
   #clientClosed = false
   #serverClosed = false
   /** The Close that the gateway itself wants to say, as soon as each leg is between two frames. */
@@ -95,6 +98,13 @@ export class Tunnel {
     this.server.abort()
   }
 
+  /** Time is up: nothing more is passed on. */
+  expired(): void {
+    this.#endedBy ??= 'gateway'
+    letGo(this.client, this.#clientEnded)
+    letGo(this.server, this.#serverEnded)
+  }
+
   clientData(chunk: Uint8Array): void {
     if (this.#goodbye !== null) {
       this.#dataWhileLeaving(chunk, this.client, this.server, this.fromClient, this.#goodbyeToServer)
@@ -102,7 +112,7 @@ export class Tunnel {
     }
     const tracker = this.fromClient
     tracker.track(chunk)
-    if (tracker.closeCode !== 0) this.#endedBy ??= 'client'
+    if (tracker.closeCode !== 0) this.#closeSaid('client')
     if (!this.server.write(chunk)) this.client.pause()
   }
 
@@ -119,20 +129,20 @@ export class Tunnel {
   backendSaid(chunk: Uint8Array): void {
     const tracker = this.fromBackend
     tracker.track(chunk)
-    if (tracker.closeCode !== 0) this.#endedBy ??= 'backend'
+    if (tracker.closeCode !== 0) this.#closeSaid('backend')
   }
 
   clientEnd(): void {
     this.#endedBy ??= 'client'
-    this.server.end()
-    if (this.#closingHandshakeDone()) this.client.end()
+    this.#endServer()
+    if (this.#closingHandshakeDone()) this.#endClient()
     this.#halfClosed()
   }
 
   backendEnd(): void {
     this.#endedBy ??= 'backend'
-    this.client.end()
-    if (this.#closingHandshakeDone()) this.server.end()
+    this.#endClient()
+    if (this.#closingHandshakeDone()) this.#endServer()
     this.#halfClosed()
   }
 
@@ -152,11 +162,27 @@ export class Tunnel {
     this.#endedBy ??= 'backend'
     // What the backend managed to say before it died is still delivered, within the half-closed deadline.
     if (!this.#clientClosed) {
-      this.client.end()
+      this.#endClient()
       this.client.resume()
       this.#halfClosed()
     }
     this.#finish()
+  }
+
+  /** Somebody has to end TCP after both Closes; when nobody does, the tunnel must not stay for ever. */
+  #closeSaid(by: EndedBy): void {
+    this.#endedBy ??= by
+    if (this.#closingHandshakeDone()) this.#halfClosed()
+  }
+
+  #endClient(): void {
+    this.#clientEnded = true
+    this.client.end()
+  }
+
+  #endServer(): void {
+    this.#serverEnded = true
+    this.server.end()
   }
 
   /** After a Close in both directions nothing more may be said (RFC 6455 §5.5.1). */
@@ -206,8 +232,8 @@ export class Tunnel {
       this.client.resume()
     }
     // We are the server of the client leg: after both Close frames it is ours to end TCP (RFC 6455 §7.1.1).
-    if (this.#goodbyeToClient && this.fromClient.closeSeen) this.client.end()
-    if (this.#goodbyeToServer && this.fromBackend.closeSeen) this.server.end()
+    if (this.#goodbyeToClient && this.fromClient.closeSeen) this.#endClient()
+    if (this.#goodbyeToServer && this.fromBackend.closeSeen) this.#endServer()
   }
 
   #finish(): void {
@@ -250,7 +276,13 @@ export class Tunnel {
 }
 
 function onDeadline(tunnel: Tunnel): void {
-  tunnel.abort()
+  tunnel.expired()
+}
+
+/** Behind our FIN a reset would destroy what is still on its way to somebody who reads slowly. */
+function letGo(leg: Socket, ended: boolean): void {
+  if (ended && leg.queuedBytes === 0) leg.close()
+  else leg.abort()
 }
 
 function maskKey(): Uint8Array {

@@ -1,3 +1,4 @@
+import { CR } from './byte-classes.ts'
 import { ByteCollector } from './byte-collector.ts'
 import { type HeadFailure, isFailure } from './failure.ts'
 import type { HeadLimits } from './head-limits.ts'
@@ -33,6 +34,12 @@ export class HeadReader<T> {
   /** Whether some bytes of a head are held that is not complete yet. */
   get partial(): boolean {
     return this.#pending !== null
+  }
+
+  /** Whether what is held is more than the empty line that may stand before a head (RFC 9112 §2.2). */
+  get begun(): boolean {
+    const held = this.#pending?.held
+    return held !== undefined && (held.length > 2 || held.bytes[0] !== CR)
   }
 
   /**

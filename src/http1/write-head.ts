@@ -15,6 +15,22 @@ export function encodeHead(text: string, body?: Uint8Array): Uint8Array {
   return bytes
 }
 
+/** One chunk of a `chunked` body (RFC 9112 §7.1) in one buffer. The data must not be empty: that would be the end. */
+export function encodeChunk(data: Uint8Array): Uint8Array {
+  const line = `${data.length.toString(16)}\r\n`
+  const bytes = Buffer.allocUnsafe(line.length + data.length + 2)
+  latin1Write.call(bytes, line, 0, line.length)
+  bytes.set(data, line.length)
+  bytes[bytes.length - 2] = 13
+  bytes[bytes.length - 1] = 10
+  return bytes
+}
+
+/** The end of a `chunked` body without trailers. */
+export function encodeLastChunk(): Uint8Array {
+  return Buffer.from('0\r\n\r\n')
+}
+
 /**
  * The text of a request head up to and without the empty line: request line, `Host`, and nothing else.
  *

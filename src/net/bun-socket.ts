@@ -97,6 +97,13 @@ export class BunSocket implements Socket {
     this.handle?.terminate()
   }
 
+  close(): void {
+    if ((this.state & closed) !== 0) return
+    this.finish(null)
+    // Bun's `end` is close(2).
+    this.handle?.end()
+  }
+
   pause(): void {
     if ((this.state & paused) !== 0) return
     this.state |= paused

@@ -14,7 +14,7 @@ const finSeen = 2
 const paused = 4
 /** A `write` returned false and `onDrain` has not come yet. */
 const drainOwed = 8
-/** Our own `abort`: what the stream says about its end does not matter. */
+/** Our own `abort` or `close`: what the stream says about its end does not matter. */
 const aborted = 16
 const closed = 32
 /** The peer's FIN came while paused: it is told by `resume`. */
@@ -87,6 +87,13 @@ export class NodeSocket implements Socket {
     ) {
       stream.once('finish', reset)
     } else reset.call(stream)
+  }
+
+  close(): void {
+    if ((this.state & (aborted | closed)) !== 0) return
+    this.state |= aborted
+    this.stopTimer()
+    this.stream.destroy()
   }
 
   pause(): void {

@@ -1,5 +1,5 @@
 import { describe } from 'vitest'
-import { abortContract, endContract } from './contract/closing-contract.ts'
+import { abortContract, closeContract, endContract } from './contract/closing-contract.ts'
 import { connectingContract } from './contract/connecting-contract.ts'
 import { dataContract, pauseContract } from './contract/data-contract.ts'
 import { listeningContract, unixContract } from './contract/listening-contract.ts'
@@ -18,6 +18,7 @@ export function socketContract(name: string, load: () => Promise<SocketPort>): v
     dataContract(load)
     pauseContract(load)
     endContract(load)
+    closeContract(load)
     abortContract(load)
     connectingContract(load)
     listeningContract(load)

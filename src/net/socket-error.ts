@@ -1,31 +1,33 @@
 import type { SocketError, SocketErrorCode } from './socket.ts'
 
-/** What the kernels' error names mean to the gateway. Both adapters speak in these names. */
-const codes: Readonly<Record<string, SocketErrorCode>> = {
-  ECONNREFUSED: 'refused',
-  // A Unix socket path that does not exist.
-  ENOENT: 'refused',
-  ECONNRESET: 'reset',
-  ECONNABORTED: 'reset',
+/** What the kernel's error names mean to the gateway, in the same words on both runtimes. */
+const known: Readonly<Record<string, readonly [SocketErrorCode, string]>> = {
+  ECONNREFUSED: ['refused', 'the connection was refused: nobody listens there'],
+  ENOENT: ['refused', 'the Unix socket does not exist'],
+  ECONNRESET: ['reset', 'the peer reset the connection'],
+  ECONNABORTED: ['reset', 'the connection was aborted'],
   // connect(2) gave up by itself, or nobody acknowledged what was sent on an open connection.
-  ETIMEDOUT: 'timeout',
-  ENETUNREACH: 'unreachable',
-  EHOSTUNREACH: 'unreachable',
-  ENETDOWN: 'unreachable',
-  EHOSTDOWN: 'unreachable',
-  EPIPE: 'pipe',
-  EMFILE: 'exhausted',
-  ENFILE: 'exhausted',
-  EADDRNOTAVAIL: 'exhausted',
-  ENOBUFS: 'exhausted',
-  ENOMEM: 'exhausted',
+  ETIMEDOUT: ['timeout', 'the peer did not answer in time'],
+  ENETUNREACH: ['unreachable', 'the network cannot be reached'],
+  EHOSTUNREACH: ['unreachable', 'the host cannot be reached'],
+  ENETDOWN: ['unreachable', 'the network is down'],
+  EHOSTDOWN: ['unreachable', 'the host is down'],
+  EPIPE: ['pipe', 'the peer had closed the connection when we wrote to it'],
+  EMFILE: ['exhausted', 'this process has no descriptors left'],
+  ENFILE: ['exhausted', 'this machine has no descriptors left'],
+  EADDRNOTAVAIL: ['exhausted', 'no local port is left'],
+  ENOBUFS: ['exhausted', 'the kernel has no buffers left'],
+  ENOMEM: ['exhausted', 'the kernel has no memory left'],
 }
 
 /** The port's error for what a runtime reported. */
 export function socketError(cause: unknown): SocketError {
   const raw = rawCode(cause)
-  const message = cause instanceof Error ? firstLine(cause.message) : String(cause)
-  return { code: codes[raw] ?? 'other', raw, message }
+  const [code, text] = known[raw] ?? [
+    'other',
+    cause instanceof Error ? firstLine(cause.message) : String(cause),
+  ]
+  return { code, raw, message: raw === '' ? text : `${text} (${raw})` }
 }
 
 /** The attempt took longer than its `connectTimeout`. */

@@ -39,6 +39,12 @@ export interface Socket {
   /** Drops the queue and resets the connection; cancels a pending connect. Idempotent. */
   abort(): void
   /**
+   * Gives the socket up without a reset: nothing is read any more and the queue is dropped, but what the kernel
+   * has taken is still delivered. After `end`, with nothing queued, the peer sees all of it and the FIN, however
+   * slowly it reads; bytes that it sends meanwhile are answered with a reset. Idempotent.
+   */
+  close(): void
+  /**
    * No `onData` and no `onEnd` until `resume`, with one exception: when the peer has reset the connection,
    * Bun may still deliver what had arrived before, directly followed by `onClose`. A reset is told at once or,
    * at the latest, by `resume` or by the write that finds it.
@@ -71,7 +77,7 @@ export interface SocketHandler {
   onEnd(socket: Socket): void
   /**
    * The end: exactly once, last, and never from inside a method of the socket. `error` is null when both
-   * sides sent FIN and the kernel took every byte, and after our own `abort`. A reset, a failed write, a
+   * sides sent FIN and the kernel took every byte, and after our own `abort` or `close`. A reset, a failed write, a
    * failed connect and a queue that could not be sent are errors.
    *
    * What any of these callbacks throws is an uncaught exception of the process, and resets the socket.

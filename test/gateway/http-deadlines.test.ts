@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { PeerProcess } from '../../src/net/contract/peer-process.ts'
+import { blackHole } from './support/black-hole.ts'
 import { answering } from './support/raw-backend.ts'
 import { Stage } from './support/stage.ts'
-import { Wire } from './support/wire.ts'
+import type { Wire } from './support/wire.ts'
 
 const stage = new Stage()
 afterEach(() => stage.close())
@@ -14,28 +14,6 @@ async function between(options: Parameters<Stage['gateway']>[0]) {
   const backend = await stage.raw()
   const running = await stage.gateway({ backends: [backend.address], ...options })
   return { ...running, backend, client: await stage.client(running.port) }
-}
-
-/** A port that takes no more connections: what connects there hears nothing. */
-async function blackHole(): Promise<string> {
-  const helper = await PeerProcess.start('full')
-  stage.add(() => helper[Symbol.asyncDispose]())
-  const port = Number(await helper.line())
-  // A few fit into the queue of the blocked listener.
-  for (;;) {
-    const attempt = Wire.to(port).then((wire) => {
-      stage.add(() => wire.close())
-      return true
-    })
-    attempt.catch(() => {})
-    const fits = await Promise.race([attempt, stillWaiting()])
-    if (!fits) return `127.0.0.1:${port}`
-  }
-}
-
-async function stillWaiting(): Promise<false> {
-  for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve))
-  return false
 }
 
 describe('deadlines of the client', () => {
@@ -82,6 +60,19 @@ describe('deadlines of the client', () => {
     expect(await client.rest()).toEqual({ text: '', ending: 'fin' })
   })
 
+  // An unasked 408 would be taken for the answer to the next request.
+  test('a line end behind a request is not the beginning of another one', async () => {
+    const backend = await stage.raw(answering('ok'))
+    const { port } = await stage.gateway({
+      backends: [backend.address],
+      timeouts: { requestHead: short, clientIdle: '400ms' },
+    })
+    const client = await stage.client(port)
+    await client.send(get).message()
+    client.send('\r\n')
+    expect(await client.rest()).toEqual({ text: '', ending: 'fin' })
+  })
+
   test('a body is not late while a slow backend takes it bit by bit', async () => {
     const { client, backend } = await between({ timeouts: { requestBodyIdle: '200ms' } })
     const body = Buffer.alloc(24 * 1024 * 1024, 'x')
@@ -112,6 +103,20 @@ describe('deadlines of the client', () => {
     expect([answer.status, answer.body.includes('BACKEND_BODY_TIMEOUT')]).toEqual([504, true])
   })
 
+  test('a client that reads its last answer slowly gets all of it, long after the gateway has let go', async () => {
+    const body = 'x'.repeat(1024 * 1024)
+    const backend = await stage.raw(answering(body))
+    const { gateway, port } = await stage.gateway({ backends: [backend.address] })
+    const client = await stage.client(port)
+    client.socket.pause()
+    client.send(get.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'))
+    await backend.connection(0)
+    await gateway.drain(15_000)
+    client.socket.resume()
+    expect((await client.message()).body.length).toBe(body.length)
+    expect(await client.ending()).toBe('fin')
+  })
+
   test('a client that stops taking its answer is cut', async () => {
     const { client, backend, log } = await between({ timeouts: { responseBodyIdle: short } })
     client.socket.pause()
@@ -124,7 +129,7 @@ describe('deadlines of the client', () => {
   })
 
   test('a body is not late while it is the gateway that has no backend for it yet', async () => {
-    const hole = await blackHole()
+    const hole = await blackHole(stage)
     const { port } = await stage.gateway({
       backends: [hole],
       timeouts: { requestBodyIdle: short, connect: '500ms' },
@@ -132,6 +137,72 @@ describe('deadlines of the client', () => {
     const client = await stage.client(port)
     client.send('POST /x HTTP/1.1\r\nHost: a.test\r\nContent-Length: 9\r\n\r\nhalf')
     expect((await client.message()).body).toContain('BACKEND_CONNECT_TIMEOUT')
+  })
+})
+
+describe('a transfer that goes on is not late', () => {
+  const idle = '400ms'
+  const body = Buffer.alloc(24 * 1024 * 1024, 'x')
+
+  /** Takes the body with three pauses, in each of which a deadline passes once, and never twice. */
+  async function takeSlowly(wire: Wire): Promise<void> {
+    for (let left = body.length, pauses = 3; left > 0; pauses--) {
+      wire.socket.pause()
+      if (pauses > 0) await new Promise((resolve) => setTimeout(resolve, 550))
+      wire.socket.resume()
+      left -= (await wire.bytes(pauses > 0 ? 6 * 1024 * 1024 : left)).length
+    }
+  }
+
+  test('while a backend takes a body with pauses', async () => {
+    const { client, backend } = await between({ timeouts: { requestBodyIdle: idle } })
+    client.send(`POST /x HTTP/1.1\r\nHost: a.test\r\nContent-Length: ${body.length}\r\n\r\n`).send(body)
+    const wire = await backend.connection(0)
+    await wire.until('\r\n\r\n')
+    await takeSlowly(wire)
+    wire.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+    expect((await client.message()).body).toBe('ok')
+  })
+
+  test('while a client takes its answer with pauses', async () => {
+    const { client, backend } = await between({ timeouts: { responseBodyIdle: idle } })
+    client.send(get)
+    const wire = await backend.connection(0)
+    await wire.message('request')
+    wire.send(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n`).send(body)
+    await client.until('\r\n\r\n')
+    await takeSlowly(client)
+    // All of it came, so the connections serve on.
+    client.send(get)
+    expect((await wire.message('request')).start).toContain('GET /x')
+  })
+
+  test('while a body comes behind the head of its early answer', async () => {
+    const { client, backend } = await between({ timeouts: { responseBodyIdle: idle } })
+    client.send('POST /x HTTP/1.1\r\nHost: a.test\r\nContent-Length: 20\r\n\r\n')
+    const wire = await backend.connection(0)
+    await wire.until('\r\n\r\n')
+    wire.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n')
+    for (let i = 0; i < 20; i++) {
+      client.send('x')
+      await wire.bytes(1)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    wire.send('ok')
+    expect((await client.message()).body).toBe('ok')
+  })
+
+  test('while an early answer comes to a client that keeps the rest of its body', async () => {
+    const { client, backend } = await between({ timeouts: { requestBodyIdle: short } })
+    client.send('POST /x HTTP/1.1\r\nHost: a.test\r\nContent-Length: 20\r\n\r\nhalf')
+    const wire = await backend.connection(0)
+    await wire.until('half')
+    wire.send('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n')
+    for (let i = 0; i < 10; i++) {
+      wire.send('x')
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    expect((await client.message()).body).toBe('xxxxxxxxxx')
   })
 })
 
@@ -167,7 +238,7 @@ describe('deadlines of the backend', () => {
   })
 
   test('one that does not accept is passed over within its time', async () => {
-    const hole = await blackHole()
+    const hole = await blackHole(stage)
     const backend = await stage.raw(answering('ok'))
     const { port } = await stage.gateway({
       backends: [hole, backend.address],
@@ -178,7 +249,7 @@ describe('deadlines of the backend', () => {
   })
 
   test('when none accepts the answer is 504', async () => {
-    const hole = await blackHole()
+    const hole = await blackHole(stage)
     const { port, log } = await stage.gateway({ backends: [hole], timeouts: { connect: short } })
     const client = await stage.client(port)
     const answer = await client.send(get).message()
@@ -187,7 +258,7 @@ describe('deadlines of the backend', () => {
   })
 
   test('all attempts together have a time as well', async () => {
-    const hole = await blackHole()
+    const hole = await blackHole(stage)
     const { port } = await stage.gateway({
       backends: [hole],
       timeouts: { connect: '1m', connectTotal: short },

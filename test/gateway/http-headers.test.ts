@@ -119,6 +119,18 @@ describe('what a backend is told about the client', () => {
     expect(fields.get('x-request-id')).toEqual(['abc-123'])
   })
 
+  test.each(['X-Real-IP', 'X-Client-Ip', 'x_real_ip'])(
+    '%s is only believed of trusted proxies',
+    async (name) => {
+      const of = async (options?: typeof trusting) => {
+        const { request } = await passed(get(`${name}: 203.0.113.7`), options)
+        return request.fields.get(name.toLowerCase())
+      }
+      expect(await of()).toBe(undefined)
+      expect(await of(trusting)).toEqual(['203.0.113.7'])
+    },
+  )
+
   test('names IPv6 clients in brackets where RFC 7239 wants them', async () => {
     const backend = await stage.raw()
     const { gateway } = await stage.gateway({

@@ -45,6 +45,14 @@ describe('request bodies', () => {
     expect(backend.connections.length).toBe(1)
   })
 
+  test('whose first chunk size comes in two pieces, one of them before there is a backend, are no hindrance', async () => {
+    const { backend, client } = await between()
+    client.send(`${post}Transfer-Encoding: chunked\r\n\r\n5`)
+    const wire = await backend.connection(0)
+    client.send('\r\nhello\r\n0\r\n\r\n')
+    expect((await wire.message('request')).body).toBe('hello')
+  })
+
   test('that end early are a cut for the backend', async () => {
     const { backend, client, log } = await between()
     client.send(`${post}Content-Length: 10\r\n\r\nhalf`)

@@ -42,13 +42,46 @@ describe('answers of every framing reach the client as they are', () => {
     expect(answer.rawBody).not.toContain('ext')
   })
 
-  test('a body until close, after which the client connection closes too', async () => {
+  test('a body until close comes in chunks, and the client connection goes on', async () => {
     const { client, backend } = await answered('HTTP/1.1 200 OK\r\n\r\nuntil the end', (wire) => wire.end())
     const answer = await client.send(get).message()
     expect(answer.body).toBe('until the end')
-    expect(answer.fields.get('connection')).toEqual(['close'])
-    expect(await client.ending()).toBe('fin')
+    expect(answer.fields.get('transfer-encoding')).toEqual(['chunked'])
+    expect(answer.fields.get('connection')).toBe(undefined)
     expect(await (await backend.connection(0)).ending()).toBe('fin')
+    expect((await client.send(get).message()).body).toBe('until the end')
+  })
+
+  test('a body until close that comes in parts arrives in parts', async () => {
+    let backend: Wire | undefined
+    const { client } = await answered('HTTP/1.1 200 OK\r\n\r\nfirst', (wire) => {
+      backend = wire
+    })
+    await client.send(get).until('first')
+    backend?.send(' second')
+    await client.until('second')
+    backend?.end()
+    await client.until('\r\n0\r\n\r\n')
+  })
+
+  test('a body until close of no bytes', async () => {
+    const { client } = await answered('HTTP/1.1 200 OK\r\n\r\n', (wire) => wire.end())
+    expect((await client.send(get).message()).body).toBe('')
+  })
+
+  test('a client of HTTP/1.0 gets a body until close as it is', async () => {
+    const { client } = await answered('HTTP/1.1 200 OK\r\n\r\nuntil the end', (wire) => wire.end())
+    const { text, ending } = await client.send('GET /x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n').rest()
+    expect(text).toMatch(/Connection: close\r\n\r\nuntil the end$/)
+    expect(ending).toBe('fin')
+  })
+
+  test('a 426 of the backend says which protocol it wants', async () => {
+    const { client } = await answered(
+      'HTTP/1.1 426 Upgrade Required\r\nConnection: upgrade\r\nUpgrade: chat/2\r\nContent-Length: 0\r\n\r\n',
+    )
+    const { fields } = await client.send(get).message()
+    expect([fields.get('upgrade'), fields.get('connection')]).toEqual([['chat/2'], ['Upgrade']])
   })
 
   test.each([

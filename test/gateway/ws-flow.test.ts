@@ -1,8 +1,9 @@
+import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { atRest } from './support/at-rest.ts'
 import { eventually } from './support/eventually.ts'
 import { clientFrame, closeFrame, closeOf, frame, opcodes, readFrame } from './support/frames.ts'
-import { type RawTunnel, rawTunnel, switching, upgradeRequest } from './support/handshakes.ts'
+import { joinTunnel, type RawTunnel, rawTunnel, switching, upgradeRequest } from './support/handshakes.ts'
 import { Stage } from './support/stage.ts'
 
 const stage = new Stage()
@@ -105,6 +106,30 @@ describe('a reader that stops reading', () => {
   })
 })
 
+test('a tunnel over Unix sockets on both sides carries, drains and is cut like any other', async () => {
+  const folder = await stage.folder()
+  const backend = await stage.raw(undefined, join(folder, 'backend'))
+  const path = join(folder, 'gateway')
+  const { gateway, log } = await stage.gateway({ listen: [{ path }], backends: [backend.address] })
+  const first = await joinTunnel(stage, path, backend)
+  const payload = pattern(4 * MiB)
+  first.client.send(clientFrame(opcodes.binary, payload))
+  expect((await readFrame(first.server)).payload.equals(payload)).toBe(true)
+  first.server.send(frame(opcodes.binary, payload))
+  expect((await readFrame(first.client)).payload.equals(payload)).toBe(true)
+  first.client.close()
+  await first.server.ending()
+  first.server.close()
+  expect(await log.line('tunnel.closed')).toMatchObject({ backend: backend.address, endedBy: 'client' })
+
+  const second = await joinTunnel(stage, path, backend)
+  const drained = gateway.drain(200)
+  expect(closeOf(await readFrame(second.client)).code).toBe(1001)
+  await drained
+  await log.line('tunnel.closed', 1)
+  expect(gateway.backends[0]?.connections).toBe(0)
+})
+
 describe('a side that has finished', () => {
   test('the client: its FIN is passed on behind its bytes, and the backend may still speak', async () => {
     const { client, server, log } = await rawTunnel(stage)
@@ -189,6 +214,17 @@ describe('a side that breaks', () => {
     client.socket.resume()
     expect((await readFrame(client)).payload.equals(pattern(MiB))).toBe(true)
     await client.ending()
+  })
+
+  test('the last words of a backend reach a client that reads them after the deadline', async () => {
+    const { client, server, log } = await rawTunnel(stage, { timeouts: { halfClosed: '150ms' } })
+    client.socket.pause()
+    const message = frame(opcodes.binary, pattern(MiB / 2))
+    server.send(message).end()
+    expect(await log.line('tunnel.closed')).toMatchObject({ endedBy: 'backend' })
+    client.socket.resume()
+    expect((await readFrame(client)).payload.equals(pattern(MiB / 2))).toBe(true)
+    expect(await client.ending()).toBe('fin')
   })
 
   test('a client that vanishes while its backend streams: the backend is cut and not read on', async () => {

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
+import { blackHole } from './support/black-hole.ts'
 import { clientFrame, frame, opcodes, readFrame } from './support/frames.ts'
 import { acceptUpgrade, sampleAccept, sampleKey, switching, upgradeRequest } from './support/handshakes.ts'
 import { Stage } from './support/stage.ts'
@@ -301,10 +302,34 @@ describe('a client that goes away', () => {
     expect(gateway.backends[0]?.connections).toBe(0)
   })
 
+  test('is noticed also behind a pipelined request', async () => {
+    const backend = await stage.raw()
+    const { port, log } = await stage.gateway({ backends: [backend.address] })
+    const client = await stage.client(port)
+    const early = clientFrame(opcodes.text, 'early').toString('latin1')
+    client.send(`GET /page HTTP/1.1\r\nHost: a.test\r\n\r\n${upgradeRequest()}${early}`)
+    const page = await backend.connection(0)
+    await page.message('request')
+    page.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+    const server = await backend.connection(1)
+    await server.message('request')
+    client.end()
+    expect(await server.ending()).toBe('reset')
+    expect(await log.line('request.completed', 1)).toMatchObject({ code: 'CLIENT_GONE', path: '/chat' })
+  })
+
+  test('in the moment the backend agrees opens no tunnel', async () => {
+    const { client, server, log } = await asked()
+    client.close()
+    server.send(switching())
+    expect(await server.ending()).toBe('reset')
+    expect(await log.line('request.completed')).toMatchObject({ code: 'CLIENT_GONE' })
+    expect(log.of('tunnel.opened')).toEqual([])
+  })
+
   test('while dialling leaves nothing behind', async () => {
-    // 192.0.2.0/24 (RFC 5737) answers nobody.
     const { port, log, gateway } = await stage.gateway({
-      backends: ['192.0.2.1:9'],
+      backends: [await blackHole(stage)],
       timeouts: { connect: '20s', connectTotal: '20s' },
     })
     const client = await stage.client(port)

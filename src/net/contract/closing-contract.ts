@@ -152,6 +152,46 @@ export function endContract(load: () => Promise<SocketPort>): void {
   })
 }
 
+/** What `close` promises. */
+export function closeContract(load: () => Promise<SocketPort>): void {
+  describe('close', () => {
+    test.each([0, 1_000_000])(
+      'behind end, a peer that had read nothing still gets all of %d bytes',
+      async (size) => {
+        const before = descriptors()
+        await using pair = await connectPair(await load(), { accepted: (socket) => socket.pause() })
+        pair.client.write(pattern(size))
+        pair.client.end()
+        await eventually(() => pair.client.queuedBytes === 0)
+        await loopTurns()
+        pair.client.close()
+        pair.client.close()
+        expect(await pair.clientSide.closed()).toBe(null)
+        pair.server.resume()
+        await pair.serverSide.saw('end')
+        expect(digest(pair.serverSide.chunks)).toBe(digest([pattern(size)]))
+        pair.server.end()
+        expect(await pair.serverSide.closed()).toBe(null)
+        expect(await eventually(() => descriptors() <= before)).toBe(true)
+      },
+    )
+
+    test('no event but onClose follows, after close has returned', async () => {
+      await using pair = await connectPair(await load(), { accepted: (socket) => socket.pause() })
+      pair.server.write(Buffer.from('unread'))
+      fill(pair.client)
+      pair.clientSide.during(() => pair.client.close())
+      expect(pair.clientSide.events).toEqual(['open'])
+      expect(pair.client.queuedBytes).toBe(0)
+      expect(pair.client.write(Buffer.from('dropped'))).toBe(true)
+      expect(await pair.clientSide.closed()).toBe(null)
+      await loopTurns()
+      expect(pair.clientSide.events).toEqual(['open', 'close'])
+      expect(pair.clientSide.told).toEqual([])
+    })
+  })
+}
+
 /** What `abort`, resets and the time after closing promise. */
 export function abortContract(load: () => Promise<SocketPort>): void {
   describe('abort', () => {

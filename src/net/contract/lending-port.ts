@@ -63,6 +63,10 @@ class LendingSocket implements Socket {
     this.#socket.abort()
   }
 
+  close(): void {
+    this.#socket.close()
+  }
+
   pause(): void {
     this.#socket.pause()
   }

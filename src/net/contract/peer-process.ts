@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 
 const program = fileURLToPath(new URL('./peer-process-main.ts', import.meta.url))
 
-export interface HelperOptions {
+export interface PeerOptions {
   /** A listening descriptor that the peer gets as its descriptor 3. */
   readonly inherit?: number
   /** The most descriptors it may open. */
@@ -29,7 +29,7 @@ export class PeerProcess implements AsyncDisposable {
   static async start(
     role: string,
     parameters: readonly string[] = [],
-    options: HelperOptions = {},
+    options: PeerOptions = {},
   ): Promise<PeerProcess> {
     const { command, args } = peerCommand(role, parameters, options.maximum)
     const inherit = options.inherit === undefined ? [] : [options.inherit]

@@ -58,14 +58,14 @@ export async function rawTunnel(stage: Stage, options: StageOptions = {}): Promi
   return { ...running, backend, ...(await joinTunnel(stage, running.port, backend)) }
 }
 
-/** Opens one more tunnel through a gateway. */
+/** Opens one more tunnel through a gateway, at its port or the path of its socket. */
 export async function joinTunnel(
   stage: Stage,
-  port: number,
+  target: number | string,
   backend: RawBackend,
 ): Promise<{ client: Wire; server: Wire }> {
   const index = backend.connections.length
-  const client = await stage.client(port)
+  const client = await stage.client(target)
   client.send(upgradeRequest())
   const server = await backend.connection(index)
   await acceptUpgrade(server)
