@@ -1,5 +1,6 @@
 import { resolveAddresses } from '../net/address.ts'
 import type { ConnectTarget } from '../net/socket.ts'
+import { BackendHealth } from './health/backend-health.ts'
 import type { BackendAddress } from './options.ts'
 
 /** How long a resolved name is believed before it is looked up again, in the background. */
@@ -27,6 +28,8 @@ export class Backend {
     bytesFromClients: 0,
     bytesFromBackends: 0,
   }
+
+  readonly health = new BackendHealth()
 
   readonly #target: BackendAddress
   #targets: readonly ConnectTarget[] = []

@@ -91,6 +91,8 @@ export class Dial {
   #nextBackend(error: SocketError | null): boolean {
     const backend = this.#backend
     backend.connectFailures++
+    // What this machine lacks is not the backend's fault.
+    if (error?.code !== 'exhausted') this.#context.health.failed(backend, reasonOf(error))
     const timedOut = error?.code === 'timeout'
     this.#lastFailure = {
       code: timedOut ? 'BACKEND_CONNECT_TIMEOUT' : 'BACKEND_REFUSED',
@@ -108,7 +110,7 @@ export class Dial {
   /** One line a second for each backend: while one is down, every connection may come past it. */
   #logFailure(backend: Backend, error: SocketError | null): void {
     if (!backend.mayReport(this.#context.timers.now())) return
-    const reason = error?.message ?? 'the name does not resolve to an address'
+    const reason = reasonOf(error)
     this.#context.log.warn(
       {
         event: 'backend.connect_failed',
@@ -120,6 +122,10 @@ export class Dial {
       `backend ${backend.address} could not be reached: ${reason}`,
     )
   }
+}
+
+function reasonOf(error: SocketError | null): string {
+  return error?.message ?? 'the name does not resolve to an address'
 }
 
 const dialHandler: SocketHandler = {

@@ -301,6 +301,9 @@ export class Exchange implements BackendUser, Dialler {
   #respond(connection: BackendConnection, head: ResponseHead, rest: Uint8Array | null): void {
     this.#responseHead = head
     this.status = head.status
+    if (isBackendFault(head.status)) {
+      this.#context.health.failed(connection.backend, `it answered with status ${head.status}`)
+    }
     // An answer before the end of its request: what the client still sends could be body or the next request.
     if (this.#requestBody !== null) this.#closeAfter = true
     const framed = this.head.minor === 1
@@ -355,6 +358,7 @@ export class Exchange implements BackendUser, Dialler {
     this.#over = true
     const head = this.#responseHead as ResponseHead
     connection.clearTimeout()
+    if (!isBackendFault(head.status)) this.#context.health.answered(connection.backend)
     // The client may have paused it with the last piece; whoever uses it next expects it to be reading.
     connection.socket.resume()
     if (!clean || this.#requestBody !== null) connection.abort()
@@ -388,15 +392,28 @@ export class Exchange implements BackendUser, Dialler {
     return this.#requestBody === null && this.bytesFromClient === 0 && idempotent.has(this.head.method)
   }
 
+  /** A kept connection that closes in the moment it is used is nobody's fault; a bad status counts once. */
+  #excusesBackend(code: Failure['code']): boolean {
+    if (this.backend === null || isBackendFault(this.status)) return true
+    return code === 'BACKEND_CLOSED' && this.#responseHead === null && this.#connection?.reused === true
+  }
+
   #fail(code: Failure['code'], message: string): void {
     if (this.#over) return
     const answered = this.#responseHead !== null
     this.cancel()
-    this.#requester.exchangeFailed(this, { code, message }, answered)
+    const failure = { code, message }
+    if (!this.#excusesBackend(code)) this.#context.health.requestFailed(this.backend as Backend, failure)
+    this.#requester.exchangeFailed(this, failure, answered)
   }
 }
 
 const empty = new Uint8Array(0)
+
+/** 501 and 505 say that the client asked for something that the backend does not know. */
+function isBackendFault(status: number): boolean {
+  return status >= 500 && status !== 501 && status !== 505
+}
 
 /** The `timeout` of a `Keep-Alive` field in milliseconds, or 0. Node's own server, for one, closes after 5 s. */
 function keepAliveHint(head: ResponseHead): number {

@@ -181,6 +181,7 @@ export class Upgrade implements BackendUser, Dialler {
     const tunnel = new Tunnel(this.#context, client, server, connection.backend, this.requestId, extended)
     if (rest !== null) tunnel.backendSaid(rest)
     if (!client.write(encodeHead(switchingText(head), rest ?? undefined))) server.pause()
+    this.#context.health.tunnelOpened(tunnel)
     this.#upgrader.upgraded(this, tunnel)
     // First, since a backend that does not take the early bytes pauses it again.
     client.resume()
@@ -190,7 +191,9 @@ export class Upgrade implements BackendUser, Dialler {
   #fail(code: Failure['code'], message: string): void {
     if (this.#over) return
     this.cancel()
-    this.#upgrader.upgradeFailed(this, { code, message })
+    const failure = { code, message }
+    if (this.backend !== null) this.#context.health.requestFailed(this.backend, failure)
+    this.#upgrader.upgradeFailed(this, failure)
   }
 }
 
