@@ -200,7 +200,7 @@ export class HealthKeeper {
     const now = timers.now()
     health.outlier = eject(health.outlier, now, rules.ejection)
     health.earlyCloses = 0
-    const forMs = health.outlier.until - now
+    const forMs = Math.round(health.outlier.until - now)
     health.ejectedUntil = Date.now() + forMs
     timers.schedule(returns, forMs)
     const { failures } = rules.ejection
