@@ -12,7 +12,9 @@ const folder = mkdtempSync(join(tmpdir(), 'fairlead-reference-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
 const page = readFileSync(new URL('../../docs/reference/config.md', import.meta.url), 'utf8')
-const guide = readFileSync(new URL('../../docs/guide/getting-started.md', import.meta.url), 'utf8')
+const guides = ['getting-started', 'health'].map((name) =>
+  readFileSync(new URL(`../../docs/guide/${name}.md`, import.meta.url), 'utf8'),
+)
 
 /** The code blocks of a page in one language. */
 function blocks(text: string, language: string): string[] {
@@ -36,12 +38,14 @@ describe('docs/reference/config.md', () => {
     expect(JSON.parse(file)).toEqual(configJsonSchema())
   })
 
-  test.each([...blocks(page, 'yaml'), ...blocks(guide, 'yaml')].map((text, index) => [index, text]))(
-    'YAML example %i is valid',
-    (_, text) => {
-      expect(parseOptions(parse(text as string))).toHaveProperty('config')
-    },
-  )
+  test.each(
+    [...blocks(page, 'yaml'), ...guides.flatMap((guide) => blocks(guide, 'yaml'))].map((text, index) => [
+      index,
+      text,
+    ]),
+  )('YAML example %i is valid', (_, text) => {
+    expect(parseOptions(parse(text as string))).toHaveProperty('config')
+  })
 
   test('the module example is valid', async () => {
     const [text] = blocks(page, 'ts')

@@ -1,4 +1,6 @@
+import { readdirSync } from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
+import { eventually } from './support/eventually.ts'
 import { acceptUpgrade, switching, upgradeRequest } from './support/handshakes.ts'
 import { lineAbout, often, servePing, statusOf, watched } from './support/health.ts'
 import { answering } from './support/raw-backend.ts'
@@ -286,6 +288,24 @@ describe('probing', () => {
     await wire.ending()
     expect(running.log.of('backend.unhealthy')).toEqual([])
     expect(backend.connections).toHaveLength(1)
+  })
+
+  test.skipIf(process.platform !== 'linux')('leaves no descriptor behind, however probes end', async () => {
+    const before = readdirSync('/proc/self/fd').length
+    const endings: ((wire: Wire) => unknown)[] = [
+      servePing,
+      (wire) => wire.reset(),
+      (wire) => wire.end(),
+      () => {},
+    ]
+    let count = 0
+    const backend = await stage.raw((wire) => endings[count++ % endings.length]?.(wire))
+    const health = { websocket: {}, ...often, interval: '1ms', timeout: '50ms' } as const
+    const { gateway } = await watched(stage, [backend], { health })
+    await backend.connection(40)
+    await gateway.close()
+    await backend.close()
+    expect(await eventually(() => readdirSync('/proc/self/fd').length <= before)).toBe(true)
   })
 
   test('does not begin in a gateway that cannot open its listeners', async () => {

@@ -1,4 +1,4 @@
-import { observe } from '../../core/health/observe.ts'
+import { observe, unproven } from '../../core/health/observe.ts'
 import { eject, failed, isOutlier, succeeded } from '../../core/health/outlier.ts'
 import { Timer } from '../../core/timer-wheel.ts'
 import type { SocketPort } from '../../net/socket.ts'
@@ -28,11 +28,17 @@ interface KeeperHost {
 /** One backend in the keeper's care. */
 interface Ward {
   readonly backend: Backend
-  readonly rules: HealthRules
+  rules: HealthRules
   readonly pools: PoolHealth[]
-  readonly prober: Prober | null
+  prober: Prober | null
   readonly returns: Timer<Backend>
   closer: TunnelCloser | null
+}
+
+/** Of a backend that was just taken in. */
+const unruled: HealthRules = {
+  ejection: { failures: 0, time: 0, maxTime: 0, maxShare: 0, earlyClose: 0 },
+  slowStart: { window: 0, from: 100 },
 }
 
 /** What a request may fail of that its backend is to blame for; the dial tells itself whom it could not reach. */
@@ -59,13 +65,28 @@ export class HealthKeeper {
 
   /**
    * Takes the backends of a pool into care. Pools that share a backend have the same rules for it (the schema
-   * sees to that). Who is new to a gateway that runs already joins with a slow start.
+   * sees to that); the latest count. Who is new to a gateway that runs already joins with a slow start.
    */
   adopt(pool: PoolHealth, backends: readonly Backend[], rules: HealthRules): void {
     for (const backend of backends) {
-      const known = this.#wards.get(backend)
-      if (known === undefined) this.#take(backend, pool, rules)
-      else known.pools.push(pool)
+      const ward = this.#wards.get(backend) ?? this.#take(backend)
+      ward.pools.push(pool)
+      this.#setRules(ward, rules)
+    }
+    this.#recount(pool)
+  }
+
+  /**
+   * A pool is gone. A backend that is in no pool any more is not probed any more; what is known about it stays
+   * with it. Call it after the pool's successor was adopted, so that backends of both stay in care.
+   */
+  release(pool: PoolHealth): void {
+    for (const ward of this.#wards.values()) {
+      const at = ward.pools.indexOf(pool)
+      if (at !== -1) ward.pools.splice(at, 1)
+      if (at === -1 || ward.pools.length > 0) continue
+      this.#leave(ward)
+      this.#wards.delete(ward.backend)
     }
   }
 
@@ -78,11 +99,7 @@ export class HealthKeeper {
   /** Ends every probe and forgets every deadline; resolves when no socket is left. */
   async stop(): Promise<void> {
     this.#started = false
-    for (const ward of this.#wards.values()) {
-      ward.prober?.stop()
-      ward.closer?.stop()
-      this.#host.timers.cancel(ward.returns)
-    }
+    for (const ward of this.#wards.values()) this.#leave(ward)
     await this.#host.probes.whenEmpty()
   }
 
@@ -139,17 +156,36 @@ export class HealthKeeper {
     }
   }
 
-  #take(backend: Backend, pool: PoolHealth, rules: HealthRules): void {
+  #take(backend: Backend): Ward {
+    const { timers } = this.#host
     const { health } = backend
-    health.rules = rules
-    const report = (result: ProbeResult): void => this.#probed(ward, result)
-    const prober = rules.health === undefined ? null : new Prober(this.#host, backend, rules.health, report)
     const returns = new Timer<Backend>(backend, () => this.#return(ward))
-    const ward: Ward = { backend, rules, pools: [pool], prober, returns, closer: null }
+    const ward: Ward = { backend, rules: unruled, pools: [], prober: null, returns, closer: null }
     this.#wards.set(backend, ward)
-    if (!this.#started) return
-    this.#startSlowly(ward)
-    prober?.start()
+    if (health.ejectedUntil !== null) timers.schedule(returns, health.outlier.until - timers.now())
+    if (this.#started) this.#startSlowly(backend)
+    return ward
+  }
+
+  /** Begins to probe anew when that is to be done otherwise than before. */
+  #setRules(ward: Ward, rules: HealthRules): void {
+    const before = ward.rules.health
+    ward.rules = rules
+    ward.backend.health.rules = rules
+    const { health } = rules
+    if (JSON.stringify(before) === JSON.stringify(health)) return
+    ward.prober?.stop()
+    const report = (result: ProbeResult): void => this.#probed(ward, result)
+    ward.prober = health === undefined ? null : new Prober(this.#host, ward.backend, health, report)
+    if (this.#started) ward.prober?.start()
+    // Nobody would ever take it back.
+    if (health === undefined) ward.backend.health.probe = unproven
+  }
+
+  #leave(ward: Ward): void {
+    ward.prober?.stop()
+    ward.closer?.stop()
+    this.#host.timers.cancel(ward.returns)
   }
 
   #probed(ward: Ward, result: ProbeResult): void {
@@ -163,7 +199,7 @@ export class HealthKeeper {
     if (health.probe.status === before) return
     if (health.probe.status === 'down') this.#died(ward, rules.health.fall)
     else this.#recovered(ward, before === 'unknown')
-    if (!wasAvailable && health.available) this.#startSlowly(ward)
+    if (!wasAvailable && health.available) this.#startSlowly(backend)
     for (const pool of pools) this.#recount(pool)
   }
 
@@ -184,6 +220,8 @@ export class HealthKeeper {
   #recovered(ward: Ward, isFirst: boolean): void {
     const { backend } = ward
     backend.health.problem = null
+    backend.health.outlier = succeeded(backend.health.outlier)
+    backend.health.earlyCloses = 0
     ward.closer?.stop()
     ward.closer = null
     const line = { event: 'backend.healthy', backend: backend.address, reason: 'its probes pass' }
@@ -217,12 +255,12 @@ export class HealthKeeper {
     backend.health.ejectedUntil = null
     const line = { event: 'backend.returned', backend: backend.address, reason: 'its ejection is over' }
     this.#host.log.info(line, `backend ${backend.address} returned from its ejection`)
-    if (backend.health.available) this.#startSlowly(ward)
+    if (backend.health.available) this.#startSlowly(backend)
     for (const pool of pools) this.#recount(pool)
   }
 
-  #startSlowly({ backend, rules }: Ward): void {
-    if (rules.slowStart.from < 100) backend.health.slowSince = this.#host.timers.now()
+  #startSlowly({ health }: Backend): void {
+    health.slowSince = this.#host.timers.now()
   }
 
   #recount(pool: PoolHealth): void {
