@@ -33,30 +33,42 @@ function makePool(weights: readonly number[], random: () => number, panic = 50) 
   return { pool, backends, records, health, clock, shares }
 }
 
-/** From 0 to below 1, evenly: what is left to chance elsewhere is exact here. */
-function evenly(steps: number): () => number {
-  let step = 0
-  return () => (step++ % steps) / steps
+/** The same random numbers in each run. */
+function seeded(): () => number {
+  let state = 1
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return state / 2 ** 32
+  }
 }
 
 const down = { status: 'down', streak: 0 } as const
 
 describe('slow start', () => {
   test('a backend that returned gets part of its share, and the others share the rest evenly', () => {
-    const { records, shares, clock } = makePool([1, 1, 1], evenly(20))
+    const { records, shares, clock } = makePool([1, 1, 1], seeded())
     const [slow] = records as [(typeof records)[0]]
     slow.slowSince = 0
     // As if its weight were 0.1, then 0.55.
-    const early = shares(2100)
-    expect(Math.abs((early[0] as number) - 100)).toBeLessThan(10)
-    expect(Math.abs((early[1] as number) - (early[2] as number))).toBeLessThan(10)
+    const early = shares(21_000)
+    expect(Math.abs((early[0] as number) - 1000)).toBeLessThan(100)
+    expect(Math.abs((early[1] as number) - (early[2] as number))).toBeLessThan(100)
     clock.now = 15_000
-    const later = shares(2550)
-    expect(Math.abs((later[0] as number) - 550)).toBeLessThan(20)
-    expect(Math.abs((later[1] as number) - (later[2] as number))).toBeLessThan(20)
+    const later = shares(25_500)
+    expect(Math.abs((later[0] as number) - 5500)).toBeLessThan(200)
+    expect(Math.abs((later[1] as number) - (later[2] as number))).toBeLessThan(200)
     clock.now = 30_000
     expect(shares(300)).toEqual([100, 100, 100])
     expect(slow.slowSince).toBeNull()
+  })
+
+  test('one that has its whole share is not run over while all others return', () => {
+    const { records, shares } = makePool(new Array(100).fill(1), seeded())
+    for (const record of records.slice(1)) record.slowSince = 0
+    // Weight 1 among 99 of 0.1.
+    const [old] = shares(20_000)
+    expect(old).toBeGreaterThan((20_000 / 10.9) * 0.8)
+    expect(old).toBeLessThan((20_000 / 10.9) * 1.2)
   })
 
   test('when everybody is new nobody is refused', () => {
@@ -71,8 +83,8 @@ describe('slow start', () => {
     for (const record of records) record.slowSince = 0
     for (let pick = 0; pick < 4; pick++) {
       health.begin()
-      const first = health.accepts(0)
-      expect([health.accepts(1), health.accepts(0)]).toEqual([first, first])
+      const answers = [health.accepts(0), health.accepts(1)]
+      expect([health.accepts(0), health.accepts(1)]).toEqual(answers)
     }
     expect(draws).toBe(4)
   })

@@ -13,8 +13,8 @@ export interface PoolHealthRules {
  * Who of a pool may be picked, as far as health decides it. What is asked for each pick reads a few fields and
  * allocates nothing; counting is done when somebody's health has changed.
  *
- * Slow start refuses a growing backend in as many picks as it misses of its share. All of one pick share one
- * random number, so that a policy which asks twice gets the same answer twice.
+ * Slow start refuses a growing backend in as many picks as it misses of its share, as if it had less weight. The
+ * answers of one pick come from one random number, so that a policy which asks twice gets the same answer twice.
  */
 export class PoolHealth {
   readonly name: string
@@ -29,7 +29,7 @@ export class PoolHealth {
   readonly #counted: readonly BackendHealth[]
   readonly #now: () => number
   readonly #random: () => number
-  /** The random number of this pick; -1 before it was needed. */
+  /** The random number of this pick, 32 bits; -1 before it was needed. */
   #draw = -1
   #relaxed = false
 
@@ -69,7 +69,7 @@ export class PoolHealth {
     if (this.panic) return true
     const member = this.#members[index] as BackendHealth
     if (!member.available) return false
-    return member.slowSince === null || this.#relaxed || this.#getsTurn(member, member.slowSince)
+    return member.slowSince === null || this.#relaxed || this.#getsTurn(index, member, member.slowSince)
   }
 
   /**
@@ -99,14 +99,25 @@ export class PoolHealth {
     return this.panic !== before
   }
 
-  #getsTurn(member: BackendHealth, since: number): boolean {
+  #getsTurn(index: number, member: BackendHealth, since: number): boolean {
     if (member.rules === null) return true
     const factor = slowStartFactor(this.#now(), since, member.rules.slowStart)
     if (factor >= 1) {
       member.slowSince = null
       return true
     }
-    if (this.#draw === -1) this.#draw = this.#random()
-    return this.#draw < factor
+    if (this.#draw === -1) this.#draw = Math.floor(this.#random() * 2 ** 32)
+    return fraction(this.#draw, index) < factor
   }
+}
+
+/**
+ * A number from 0 to below 1 for each backend in each pick (the finalizer of MurmurHash3). With the same number
+ * for all, all that are growing would be refused together, and the few that are not would get everything.
+ */
+function fraction(draw: number, index: number): number {
+  let hash = draw ^ Math.imul(index + 1, 0x9e3779b1)
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32
 }
