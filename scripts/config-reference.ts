@@ -73,12 +73,39 @@ pools:
       - address: "[::1]:3002"
         weight: 2
       - unix:/run/chat.sock
+    health:
+      websocket:
+        path: /chat
+        host: chat.example.com
+        headers: { Origin: https://chat.example.com }
+        protocol: chat.v1
+      interval: 5s
+      timeout: 2s
+      rise: 2
+      fall: 3
+      closeTunnels: 30s
+    ejection:
+      failures: 5
+      time: 30s
+      maxTime: 5m
+      maxShare: 50
+      earlyClose: 1s
+    slowStart: { window: 30s, from: 10 }
+    panic: 50
   site:
     policy: { sticky: { cookie: site, secret: { env: SITE_COOKIE_SECRET }, otherwise: least-connections } }
     backends: [localhost:4000, localhost:4001]
+    health:
+      http:
+        path: /healthz
+        expect:
+          status: [200-299]
+          headers: { X-Ready: "yes" }
+          body: all is well
   rooms:
     policy: { hash: { query: room }, bound: 150% }
     backends: [localhost:5000, localhost:5001]
+    health: { tcp: true }
 
 routes:
   - match:
@@ -207,7 +234,7 @@ function defaultOf(field: JsonSchema, required: boolean): string {
   if (required) return '_required_'
   const { default: fallback } = field
   if (fallback === undefined || field.properties !== undefined) return ''
-  if (Array.isArray(fallback) && fallback.length === 0) return '_empty_'
+  if (JSON.stringify(fallback) === '[]' || JSON.stringify(fallback) === '{}') return '_empty_'
   return `\`${typeof fallback === 'string' ? fallback : JSON.stringify(fallback)}\``
 }
 
@@ -229,6 +256,7 @@ function typeOf(field: JsonSchema, name: string, path: string, told: ReadonlyMap
 
 function simpleType(schema: JsonSchema): string {
   if (schema.anyOf !== undefined) return [...new Set(schema.anyOf.map(simpleType))].join(' or ')
+  if (schema.const !== undefined) return `\`${schema.const}\``
   if (schema.enum !== undefined) return schema.enum.map((value) => `\`${value}\``).join(', ')
   if (schema.properties !== undefined) return `\`{ ${Object.keys(schema.properties).join(', ')} }\``
   if (schema.additionalProperties) return `map of ${simpleType(schema.additionalProperties)}`

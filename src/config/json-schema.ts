@@ -11,6 +11,7 @@ export interface JsonSchema {
   default?: unknown
   examples?: unknown[]
   enum?: unknown[]
+  const?: unknown
   format?: string
   pattern?: string
   minimum?: number

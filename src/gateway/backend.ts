@@ -2,6 +2,7 @@ import { DecayingPeak } from '../core/balancing/decaying-peak.ts'
 import type { Policy } from '../core/balancing/policy.ts'
 import { resolveAddresses } from '../net/address.ts'
 import type { ConnectTarget } from '../net/socket.ts'
+import { BackendHealth } from './health/backend-health.ts'
 import type { BackendAddress } from './options.ts'
 
 /** How long a resolved name is believed before it is looked up again, in the background. */
@@ -38,6 +39,7 @@ export class Backend {
     bytesFromBackends: 0,
   }
 
+  readonly health = new BackendHealth()
   #connections = 0
   #active = 0
   #watchers: readonly Watcher[] = []

@@ -7,6 +7,7 @@ import type { TrustedNetworks } from '../net/address.ts'
 import type { SocketPort } from '../net/socket.ts'
 import type { BackendConnectionHost } from './backend-connection.ts'
 import type { ConnectionReuse } from './connection-reuse.ts'
+import type { HealthKeeper } from './health/health-keeper.ts'
 import type { GatewayConfig } from './options.ts'
 import type { Pool } from './pool.ts'
 import type { TunnelHost } from './tunnel.ts'
@@ -17,6 +18,7 @@ export interface GatewayContext extends TunnelHost, BackendConnectionHost {
   readonly sockets: SocketPort
   readonly trusted: TrustedNetworks
   readonly reuse: ConnectionReuse
+  readonly health: HealthKeeper
   readonly headLimits: HeadLimits
   readonly matchRoute: RouteMatcher
   /** The pool of each route, in the order of the routes. */

@@ -102,6 +102,8 @@ export class Dial {
     this.#uncount()
     backend.connectFailures++
     backend.failed(this.#context.config.timeouts.connect, this.#context.timers.now())
+    // What this machine lacks is not the backend's fault.
+    if (error?.code !== 'exhausted') this.#context.health.failed(backend, reasonOf(error))
     const timedOut = error?.code === 'timeout'
     this.#lastFailure = {
       code: timedOut ? 'BACKEND_CONNECT_TIMEOUT' : 'BACKEND_REFUSED',
@@ -131,7 +133,7 @@ export class Dial {
   /** One line a second for each backend: while one is down, every connection may come past it. */
   #logFailure(backend: Backend, error: SocketError | null): void {
     if (!backend.mayReport(this.#context.timers.now())) return
-    const reason = error?.message ?? 'the name does not resolve to an address'
+    const reason = reasonOf(error)
     this.#context.log.warn(
       {
         event: 'backend.connect_failed',
@@ -143,6 +145,10 @@ export class Dial {
       `backend ${backend.address} could not be reached: ${reason}`,
     )
   }
+}
+
+function reasonOf(error: SocketError | null): string {
+  return error?.message ?? 'the name does not resolve to an address'
 }
 
 const dialHandler: SocketHandler = {

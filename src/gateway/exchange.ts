@@ -313,6 +313,9 @@ export class Exchange implements BackendUser, Dialler {
   #respond(connection: BackendConnection, head: ResponseHead, rest: Uint8Array | null): void {
     this.#responseHead = head
     this.status = head.status
+    if (isFaultyStatus(head.status)) {
+      this.#context.health.failed(connection.backend, `it answered with status ${head.status}`)
+    }
     // A backend that is quick to say that it cannot is not quick.
     if (this.#sentAt > 0 && head.status < 500) {
       const now = this.#context.timers.now()
@@ -375,6 +378,7 @@ export class Exchange implements BackendUser, Dialler {
     this.#count(null)
     const head = this.#responseHead as ResponseHead
     connection.clearTimeout()
+    if (!isFaultyStatus(head.status)) this.#context.health.answered(connection.backend)
     // The client may have paused it with the last piece; whoever uses it next expects it to be reading.
     connection.socket.resume()
     if (!clean || this.#requestBody !== null) connection.abort()
@@ -409,6 +413,12 @@ export class Exchange implements BackendUser, Dialler {
     return this.#requestBody === null && this.bytesFromClient === 0 && idempotent.has(this.head.method)
   }
 
+  /** A kept connection that closes in the moment it is used is nobody's fault; a bad status counts once. */
+  #excusesBackend(code: Failure['code']): boolean {
+    if (this.backend === null || isFaultyStatus(this.status)) return true
+    return code === 'BACKEND_CLOSED' && this.#responseHead === null && this.#connection?.reused === true
+  }
+
   #fail(code: Failure['code'], message: string): void {
     if (this.#over) return
     const answered = this.#responseHead !== null
@@ -417,7 +427,9 @@ export class Exchange implements BackendUser, Dialler {
       this.backend.failed(Math.max(timers.now() - this.startedAt, config.timeouts.connect), timers.now())
     }
     this.cancel()
-    this.#requester.exchangeFailed(this, { code, message }, answered)
+    const failure = { code, message }
+    if (!this.#excusesBackend(code)) this.#context.health.requestFailed(this.backend as Backend, failure)
+    this.#requester.exchangeFailed(this, failure, answered)
   }
 
   /** Counts in the load of this backend from now on, and of no other. */
@@ -429,6 +441,11 @@ export class Exchange implements BackendUser, Dialler {
 }
 
 const empty = new Uint8Array(0)
+
+/** 501 and 505 say that the client asked for something that the backend does not know. */
+function isFaultyStatus(status: number): boolean {
+  return status >= 500 && status !== 501 && status !== 505
+}
 
 /** The `timeout` of a `Keep-Alive` field in milliseconds, or 0. Node's own server, for one, closes after 5 s. */
 function keepAliveHint(head: ResponseHead): number {

@@ -11,6 +11,8 @@ import { makeChooser } from './chooser.ts'
 import { ClientConnection } from './client-connection.ts'
 import { ConnectionReuse } from './connection-reuse.ts'
 import type { GatewayContext, ResponseParser } from './context.ts'
+import { HealthKeeper } from './health/health-keeper.ts'
+import { PoolHealth } from './health/pool-health.ts'
 import { IdleCollector } from './idle-collector.ts'
 import { listenError } from './listen-error.ts'
 import { LiveSet } from './live-set.ts'
@@ -41,6 +43,12 @@ export interface BackendStatus {
   /** HTTP requests and upgrades sent to it. */
   readonly requests: number
   readonly connectFailures: number
+  /** What probes say; `unknown` before the first and when it is not probed. */
+  readonly health: 'unknown' | 'up' | 'down'
+  /** What the last probe that failed minded, null while probes find it healthy. */
+  readonly problem: string | null
+  /** When its ejection ends, in milliseconds since 1970; null while it is not ejected. */
+  readonly ejectedUntil: number | null
   /** Messages and bytes of all tunnels, live ones included. */
   readonly messagesFromClients: number
   readonly messagesFromBackends: number
@@ -57,6 +65,8 @@ export interface GatewayParts {
 /** Accepts WebSocket and HTTP connections and spreads them over backends. */
 export class Gateway implements AsyncDisposable {
   readonly #context: GatewayContext
+  readonly #timers = new Timers()
+  readonly #health: HealthKeeper
   readonly #backends = new Map<string, Backend>()
   readonly #pools = new Map<string, Pool>()
   readonly #routePools: readonly Pool[]
@@ -68,10 +78,22 @@ export class Gateway implements AsyncDisposable {
 
   /** Does no I/O. `createGateway` is the friendlier way. */
   constructor(config: GatewayConfig, parts: GatewayParts) {
+    this.#health = new HealthKeeper({
+      ...parts,
+      timers: this.#timers,
+      tunnels: this.#tunnels,
+      closeGrace: config.timeouts.halfClosed,
+    })
     for (const [name, pool] of Object.entries(config.pools)) this.#pools.set(name, this.#makePool(name, pool))
     const routePools = config.routes.map((route) => this.#routePool(route.pool, route.policy))
     this.#routePools = routePools
-    this.#context = makeContext(config, parts, this.#tunnels, this.#backendConnections, routePools)
+    this.#context = makeContext(config, parts, {
+      timers: this.#timers,
+      health: this.#health,
+      tunnels: this.#tunnels,
+      backendConnections: this.#backendConnections,
+      routePools,
+    })
   }
 
   /** The open listeners, in the order of the options. */
@@ -111,6 +133,7 @@ export class Gateway implements AsyncDisposable {
     }
     // Closed meanwhile: what was opened since then goes as well.
     if (this.#context.draining) await this.#stopListening()
+    else this.#health.start()
   }
 
   /**
@@ -136,7 +159,7 @@ export class Gateway implements AsyncDisposable {
     for (const client of this.#clients) client.abort()
     this.#context.reuse.closeAll()
     for (const connection of this.#backendConnections) connection.abort()
-    await this.#empty()
+    await Promise.all([this.#empty(), this.#health.stop()])
     await this.#backendConnections.whenEmpty()
     for (const pool of [...this.#pools.values(), ...this.#routePools]) pool.retire()
     this.#context.timers.stop()
@@ -159,15 +182,18 @@ export class Gateway implements AsyncDisposable {
       this.#backends.set(address, backend)
       return backend
     })
-    return new Pool(name, backends, weights, makeChooser(config.policy, name, backends, weights))
+    const records = backends.map(({ health }) => health)
+    const health = new PoolHealth(name, records, weights, config, () => this.#timers.now())
+    this.#health.adopt(health, backends, config)
+    return new Pool(name, backends, weights, makeChooser(config.policy, name, backends, weights), health)
   }
 
-  /** A route with a policy of its own has a view of its pool that shares the backends and what they carry. */
+  /** A route with a policy of its own has a view of its pool that shares the backends, what they carry and their health. */
   #routePool(name: string, policy: PolicyConfig | undefined): Pool {
     const pool = this.#pools.get(name) as Pool
     if (policy === undefined) return pool
-    const { backends, weights } = pool
-    return new Pool(name, backends, weights, makeChooser(policy, name, backends, weights))
+    const { backends, weights, health } = pool
+    return new Pool(name, backends, weights, makeChooser(policy, name, backends, weights), health)
   }
 
   /** A name that does not resolve yet is no reason not to start: it is looked up again when it is needed. */
@@ -228,29 +254,24 @@ class Deadline {
 function makeContext(
   config: GatewayConfig,
   parts: GatewayParts,
-  tunnels: LiveSet<Tunnel>,
-  backendConnections: LiveSet<BackendConnection>,
-  routePools: readonly Pool[],
+  own: Pick<GatewayContext, 'timers' | 'health' | 'tunnels' | 'backendConnections' | 'routePools'>,
 ): GatewayContext {
+  const { timers, tunnels } = own
   const headLimits = { bytes: config.limits.head, fields: config.limits.fields }
   const forHead: ResponseParser = (bytes, start, end) =>
     parseResponseHead(bytes, start, end, headLimits, 'HEAD')
   const forRest: ResponseParser = (bytes, start, end) =>
     parseResponseHead(bytes, start, end, headLimits, 'GET')
-  const timers = new Timers()
   return {
+    ...own,
     config,
     sockets: parts.sockets,
     log: parts.log,
     accessLog: config.log.access && (config.log.level === 'info' || config.log.level === 'debug'),
-    timers,
     collector: new IdleCollector(timers, parts.sockets.collectGarbage, () => tunnels.size),
     trusted: trustedNetworks(config.trustedProxies),
     reuse: new ConnectionReuse(config.limits.idleBackendConnections, config.timeouts.backendIdle),
     matchRoute: compileRoutes(config.routes),
-    routePools,
-    tunnels,
-    backendConnections,
     headLimits,
     draining: false,
     nextRequestId: requestIds(),
@@ -274,7 +295,9 @@ class TrafficTotals {
 }
 
 function backendStatus(pool: Pool, index: number, live: TrafficTotals = new TrafficTotals()): BackendStatus {
-  const { address, connections, active, requests, connectFailures, ended } = pool.backends[index] as Backend
+  const { address, connections, active, requests, connectFailures, ended, health } = pool.backends[
+    index
+  ] as Backend
   return {
     pool: pool.name,
     address,
@@ -283,6 +306,9 @@ function backendStatus(pool: Pool, index: number, live: TrafficTotals = new Traf
     active,
     requests,
     connectFailures,
+    health: health.probe.status,
+    problem: health.problem,
+    ejectedUntil: health.ejectedUntil,
     messagesFromClients: ended.messagesFromClients + live.messagesFromClients,
     messagesFromBackends: ended.messagesFromBackends + live.messagesFromBackends,
     bytesFromClients: ended.bytesFromClients + live.bytesFromClients,

@@ -1,5 +1,7 @@
 import { z } from 'zod'
-import { type Duration, parseDuration, parseSize, type Size } from '../core/units.ts'
+import { healthOptions } from './health/health-options.ts'
+import { sameHealthEverywhere } from './health/same-health.ts'
+import { duration, size } from './option-values.ts'
 import { policyOption } from './policy-options.ts'
 
 /**
@@ -7,35 +9,6 @@ import { policyOption } from './policy-options.ts'
  * editors and the reference page. Parsing turns durations into milliseconds and sizes into bytes; nothing
  * below checks again.
  */
-
-const duration = (fallback: Duration, about: string) => {
-  const message =
-    "expected a duration with its unit, such as '250ms', '5s' or '2m', above 0 and at most '24d'"
-  return z
-    .string(message)
-    .transform((text, context) => {
-      const value = parseDuration(text)
-      if (value !== undefined && value > 0 && value <= 2 ** 31 - 1) return value
-      context.addIssue({ code: 'custom', message })
-      return z.NEVER
-    })
-    .prefault(fallback)
-    .meta({ description: about, default: fallback, examples: [fallback] })
-}
-
-const size = (fallback: Size, least: number, most: number, about: string) => {
-  const message = `expected a size with its unit, such as '64KiB', from ${least}B to ${most}B`
-  return z
-    .string(message)
-    .transform((text, context) => {
-      const value = parseSize(text)
-      if (value !== undefined && value >= least && value <= most) return value
-      context.addIssue({ code: 'custom', message })
-      return z.NEVER
-    })
-    .prefault(fallback)
-    .meta({ description: about, default: fallback, examples: [fallback] })
-}
 
 const port = z.int().min(1).max(65535)
 const name = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, "expected 1 to 64 letters, digits, '_', '.' or '-'")
@@ -129,6 +102,7 @@ const pool = z.strictObject({
     .min(1, 'expected at least one backend')
     .max(10_000)
     .meta({ description: 'The servers of this pool.' }),
+  ...healthOptions,
 })
 
 const pathRule = z.string().regex(/^\/[^?#]*$/, "expected a path that starts with '/', without '?' and '#'")
@@ -227,6 +201,7 @@ export const gatewayOptions = z
     pools: z
       .record(name, pool)
       .refine((pools) => Object.keys(pools).length > 0, 'expected at least one pool')
+      .superRefine(sameHealthEverywhere)
       .meta({ description: 'The pools of backends, by name.' }),
     routes: z
       .array(route)

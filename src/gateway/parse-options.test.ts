@@ -26,7 +26,7 @@ describe('valid options', () => {
     expect(config.timeouts.connect).toBe(3000)
     expect(config.limits.head).toBe(16_384)
     expect(config.log).toEqual({ level: 'info', format: 'auto', access: true })
-    expect(config.pools.chat).toEqual({
+    expect(config.pools.chat).toMatchObject({
       policy: 'auto',
       backends: [
         {
@@ -35,7 +35,11 @@ describe('valid options', () => {
           weight: 1,
         },
       ],
+      ejection: { failures: 5, time: 30_000, maxTime: 300_000, maxShare: 50, earlyClose: 1000 },
+      slowStart: { window: 30_000, from: 10 },
+      panic: 50,
     })
+    expect(config.pools.chat?.health).toBeUndefined()
   })
 
   test('the result is frozen all the way down', () => {
@@ -128,13 +132,15 @@ describe('unknown keys', () => {
 
   test('a mistyped required key is one mistake, not two', () => {
     expect(problemsOf({ ...valid, pools: { chat: { backend: ['a:1'] } } })).toEqual([
-      "pools.chat.backend: found an unknown key, expected policy or backends (did you mean 'backends'?)",
+      "pools.chat.backend: found an unknown key, expected policy, backends, health, ejection, slowStart or panic (did you mean 'backends'?)",
     ])
   })
 
   test('a key that is already there is not guessed', () => {
     const [problem] = problemsOf({ ...valid, pools: { chat: { backend: [], backends: ['a:1'] } } })
-    expect(problem).toBe('pools.chat.backend: found an unknown key, expected policy or backends')
+    expect(problem).toBe(
+      'pools.chat.backend: found an unknown key, expected policy, backends, health, ejection, slowStart or panic',
+    )
   })
 })
 

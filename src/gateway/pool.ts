@@ -3,20 +3,34 @@ import type { RequestHead } from '../http1/request-head.ts'
 import type { Backend } from './backend.ts'
 import type { Chooser } from './chooser.ts'
 import type { Peer } from './forwarding.ts'
+import type { PoolHealth } from './health/pool-health.ts'
 
 /** A named set of backends and the policy that prefers among them. */
 export class Pool {
   readonly name: string
   readonly backends: readonly Backend[]
   readonly weights: readonly number[]
+  readonly health: PoolHealth
   readonly #chooser: Chooser
+  /** What this pick has tried already. */
+  #tried: readonly Backend[] | null = null
+  // Made once: a pick allocates nothing.
+  readonly #accept = (index: number): boolean =>
+    this.health.accepts(index) && this.#tried?.includes(this.backends[index] as Backend) !== true
 
   /** Listens to the loads of its backends until `retire`. */
-  constructor(name: string, backends: readonly Backend[], weights: readonly number[], chooser: Chooser) {
+  constructor(
+    name: string,
+    backends: readonly Backend[],
+    weights: readonly number[],
+    chooser: Chooser,
+    health: PoolHealth,
+  ) {
     this.name = name
     this.backends = backends
     this.weights = weights
     this.#chooser = chooser
+    this.health = health
     for (const policy of this.#policies()) {
       if (policy.loadChanged === undefined) continue
       for (const [index, backend] of backends.entries()) backend.watch(policy, index)
@@ -32,6 +46,16 @@ export class Pool {
   select(head: RequestHead, peer: Peer, upgrade: boolean): Selection {
     const { forUpgrades, forRequests, keyOf } = this.#chooser
     return new Selection(this, upgrade ? forUpgrades : forRequests, keyOf(head, peer))
+  }
+
+  /** The policy proposes, eligibility disposes: the next backend that may serve and was not tried yet, or null. */
+  pick(policy: Policy, key: number, tried: readonly Backend[] | null): Backend | null {
+    this.#tried = tried
+    this.health.begin()
+    let index = policy.pick(this.#accept, key)
+    if (index === -1 && this.health.relax()) index = policy.pick(this.#accept, key)
+    this.#tried = null
+    return index === -1 ? null : (this.backends[index] as Backend)
   }
 
   /** The field that pins a client to the backend that answered it; `''` when it is, or nobody is. */
@@ -58,13 +82,8 @@ export class Selection {
     this.#policy = policy
   }
 
-  /** The policy proposes, eligibility disposes: the next backend that was not tried yet, or null. */
+  /** The next backend that may serve and is not among those that were tried, or null. */
   next(tried: readonly Backend[] | null): Backend | null {
-    const { backends } = this.pool
-    const accept = tried === null ? acceptAll : (index: number) => !tried.includes(backends[index] as Backend)
-    const index = this.#policy.pick(accept, this.key)
-    return index === -1 ? null : (backends[index] as Backend)
+    return this.pool.pick(this.#policy, this.key, tried)
   }
 }
-
-const acceptAll = (): boolean => true

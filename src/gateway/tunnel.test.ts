@@ -69,6 +69,7 @@ function open() {
     accessLog: false,
     tunnels: new Set<Tunnel>(),
     collector: new IdleCollector(timers, undefined, () => 0),
+    health: { tunnelEnded() {} },
     config: { timeouts: { halfClosed } },
   }
   const client = new FakeSocket()

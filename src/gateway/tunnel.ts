@@ -17,11 +17,22 @@ export interface TunnelHost {
   /** Live tunnels. */
   readonly tunnels: Set<Tunnel>
   readonly collector: IdleCollector
+  /** Is told how each tunnel ended. */
+  readonly health: { tunnelEnded(tunnel: Tunnel, end: TunnelEnd): void }
   readonly config: { readonly timeouts: { readonly halfClosed: number } }
 }
 
 /** Who ended a tunnel. */
 type EndedBy = 'client' | 'backend' | 'gateway'
+
+/** How a tunnel ended. */
+export interface TunnelEnd {
+  readonly by: EndedBy
+  /** Whether anybody said goodbye with a Close frame. */
+  readonly closed: boolean
+  /** Milliseconds it lived. */
+  readonly age: number
+}
 
 /**
  * An upgraded connection: a client leg and a backend leg, each copying what comes to the other.
@@ -248,6 +259,11 @@ export class Tunnel {
     backend.ended.messagesFromBackends += fromBackend.messages
     backend.ended.bytesFromClients += fromClient.bytes
     backend.ended.bytesFromBackends += fromBackend.bytes
+    host.health.tunnelEnded(this, {
+      by: this.#endedBy ?? 'gateway',
+      closed: fromClient.closeCode !== 0 || fromBackend.closeCode !== 0,
+      age: host.timers.now() - this.openedAt,
+    })
     if (host.accessLog) this.#logClosed()
   }
 

@@ -196,6 +196,7 @@ export class Upgrade implements BackendUser, Dialler {
     const secure = this.#upgrader.peer.secure(this.head.fields)
     const text = switchingText(head, this.pool.pinField(this.#selection, connection.backend, secure))
     if (!client.write(encodeHead(text, rest ?? undefined))) server.pause()
+    this.#context.health.tunnelOpened(tunnel)
     this.#upgrader.upgraded(this, tunnel)
     // First, since a backend that does not take the early bytes pauses it again.
     client.resume()
@@ -209,7 +210,9 @@ export class Upgrade implements BackendUser, Dialler {
       this.backend.failed(Math.max(now - this.#sentAt, this.#context.config.timeouts.connect), now)
     }
     this.cancel()
-    this.#upgrader.upgradeFailed(this, { code, message })
+    const failure = { code, message }
+    if (this.backend !== null) this.#context.health.requestFailed(this.backend, failure)
+    this.#upgrader.upgradeFailed(this, failure)
   }
 
   #uncount(): void {

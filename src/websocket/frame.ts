@@ -1,4 +1,5 @@
 const closeOpcode = 0x8
+const pingOpcode = 0x9
 const fin = 0x80
 const maskBit = 0x80
 // RFC 6455 §5.5: a control frame carries at most 125 bytes, and the code takes two of them.
@@ -17,6 +18,21 @@ export function encodeCloseFrame(code: number, reason: string, maskKey?: Uint8Ar
   frame[1] = 2 + written
   frame[header] = code >> 8
   frame[header + 1] = code & 0xff
+  if (maskKey !== undefined) mask(frame, maskKey)
+  return frame
+}
+
+/**
+ * A whole Ping (RFC 6455 §5.5.2).
+ * @param payload at most 125 bytes
+ * @param maskKey as in `encodeCloseFrame`
+ */
+export function encodePingFrame(payload: Uint8Array, maskKey?: Uint8Array): Uint8Array {
+  const header = maskKey === undefined ? 2 : 6
+  const frame = new Uint8Array(header + payload.length)
+  frame[0] = fin | pingOpcode
+  frame[1] = payload.length
+  frame.set(payload, header)
   if (maskKey !== undefined) mask(frame, maskKey)
   return frame
 }

@@ -1,0 +1,145 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { Timer } from '../../core/timer-wheel.ts'
+import type { Socket, SocketPort } from '../../net/socket.ts'
+import { Backend } from '../backend.ts'
+import { Timers } from '../timers.ts'
+import type { Tunnel } from '../tunnel.ts'
+import { HealthKeeper } from './health-keeper.ts'
+import type { HealthConfig } from './health-options.ts'
+import { PoolHealth } from './pool-health.ts'
+import { TunnelCloser } from './tunnel-closer.ts'
+
+const ejection = { failures: 2, time: 60_000, maxTime: 300_000, maxShare: 50, earlyClose: 1000 }
+const rules = { ejection, slowStart: { window: 30_000, from: 10 }, panic: 50 }
+const health: HealthConfig = { tcp: true, interval: 1, timeout: 1000, rise: 1, fall: 1 }
+
+const closers: (() => unknown)[] = []
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close()
+})
+
+/** A keeper whose connections stay under way until they are aborted. */
+function makeKeeper() {
+  const timers = new Timers()
+  const attempts: unknown[] = []
+  let told: () => void = () => {}
+  const sockets = {
+    connect(_target: unknown, _timeout: number, handler: Socket['handler'], context: unknown) {
+      const socket = { handler, context, end() {}, abort } as unknown as Socket
+      function abort() {
+        queueMicrotask(() => handler.onClose(socket, null))
+      }
+      attempts.push(socket)
+      told()
+      return socket
+    },
+  } as unknown as SocketPort
+  const events: string[] = []
+  const note = (fields: object) => void events.push((fields as { event: string }).event)
+  const log = { debug: note, info: note, warn: note, error: note }
+  const keeper = new HealthKeeper({ timers, sockets, log, tunnels: new Set(), closeGrace: 1000 })
+  const connected = () =>
+    new Promise<void>((resolve) => {
+      told = resolve
+    })
+  closers.push(
+    () => keeper.stop(),
+    () => timers.stop(),
+  )
+  const adopt = (backends: Backend[], more: object = {}) => {
+    const records = backends.map((backend) => backend.health)
+    const pool = new PoolHealth(
+      'main',
+      records,
+      backends.map(() => 1),
+      rules,
+      () => timers.now(),
+    )
+    keeper.adopt(pool, backends, { ...rules, ...more })
+    return pool
+  }
+  return { keeper, attempts, events, connected, adopt }
+}
+
+function makeBackend(): Backend {
+  return new Backend('unix:/b', { kind: 'unix', path: '/b' })
+}
+
+describe('who joins', () => {
+  test('those of the start have their whole share, later ones grow into it', () => {
+    const { keeper, adopt } = makeKeeper()
+    const first = makeBackend()
+    adopt([first])
+    keeper.start()
+    const second = makeBackend()
+    adopt([first, second])
+    expect(first.health.slowSince).toBeNull()
+    expect(second.health.slowSince).not.toBeNull()
+  })
+})
+
+describe('a pool that is replaced', () => {
+  test('keeps what is known about its backends, and their probes', async () => {
+    const { keeper, adopt, attempts, connected } = makeKeeper()
+    const [stays, leaves] = [makeBackend(), makeBackend()]
+    const old = adopt([stays, leaves], { health })
+    keeper.start()
+    await connected()
+    while (attempts.length < 2) await connected()
+    keeper.failed(stays, 'it failed')
+    adopt([stays], { health })
+    keeper.release(old)
+    expect(attempts).toHaveLength(2)
+    expect(stays.health.outlier.failures).toBe(1)
+    keeper.failed(stays, 'it failed')
+    expect(stays.health.ejectedUntil).not.toBeNull()
+    keeper.failed(leaves, 'nobody minds')
+    expect(leaves.health.outlier.failures).toBe(0)
+  })
+
+  test('who comes back while its ejection lasts is still ejected, and returns in time', async () => {
+    const { keeper, adopt, events } = makeKeeper()
+    const [bad, good] = [makeBackend(), makeBackend()]
+    const short = { ejection: { ...ejection, time: 50, maxTime: 50 } }
+    const old = adopt([bad, good], short)
+    keeper.start()
+    keeper.failed(bad, 'it failed')
+    keeper.failed(bad, 'it failed')
+    keeper.release(old)
+    const pool = adopt([bad, good], short)
+    expect(pool.available).toBe(1)
+    while (pool.available < 2) await new Promise((resolve) => setImmediate(resolve))
+    expect(events).toEqual(['backend.ejected', 'backend.returned'])
+  })
+
+  test('without probes nobody stays unhealthy for ever', () => {
+    const { adopt } = makeKeeper()
+    const backend = makeBackend()
+    adopt([backend], { health })
+    backend.health.probe = { status: 'down', streak: 0 }
+    adopt([backend])
+    expect(backend.health.available).toBe(true)
+  })
+})
+
+describe('closing the tunnels of a dead backend', () => {
+  test('spreads them evenly, passes over those that ended, and stops when it is told to', async () => {
+    const timers = new Timers()
+    closers.push(() => timers.stop())
+    const closed: Tunnel[] = []
+    const tunnels = Array.from({ length: 10 }, () => {
+      const tunnel = { close: () => closed.push(tunnel as unknown as Tunnel) }
+      return tunnel as unknown as Tunnel
+    })
+    const live = new Set(tunnels)
+    live.delete(tunnels.at(-1) as Tunnel)
+    const closer = new TunnelCloser(timers, [...tunnels], live, 500, 1000)
+    expect(closed).toHaveLength(2)
+    while (closed.length < 4) await new Promise((resolve) => setImmediate(resolve))
+    closer.stop()
+    expect(new Set(closed).size).toBe(4)
+    expect(closed).not.toContain(tunnels.at(-1))
+    await new Promise<void>((resolve) => timers.schedule(new Timer(resolve, (done) => done()), 250))
+    expect(closed).toHaveLength(4)
+  })
+})
