@@ -72,7 +72,9 @@ pools:
       - 127.0.0.1:3001
       - address: "[::1]:3002"
         weight: 2
+        state: active
       - unix:/run/chat.sock
+    drainOnRestart: true
   site:
     backends: [localhost:4000]
 
@@ -82,6 +84,9 @@ routes:
       path: { prefix: /chat }
       headers: { X-Tenant: blue }
     pool: chat
+    heartbeat: { interval: 25s, misses: 2, to: both }
+    idle: 10m
+    maxAge: 12h
   - match:
       path: { exact: /status }
     pool: chat
@@ -103,6 +108,7 @@ timeouts:
   clientIdle: 60s
   backendIdle: 30s
   halfClosed: 10s
+  drain: 5m
   shutdown: 10s
 
 limits:

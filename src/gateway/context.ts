@@ -10,6 +10,7 @@ import type { ConnectionReuse } from './connection-reuse.ts'
 import type { GatewayConfig } from './options.ts'
 import type { Pool } from './pool.ts'
 import type { TunnelHost } from './tunnel.ts'
+import type { TunnelRules } from './tunnel-rules.ts'
 
 /** What every connection of one gateway shares. */
 export interface GatewayContext extends TunnelHost, BackendConnectionHost {
@@ -19,8 +20,10 @@ export interface GatewayContext extends TunnelHost, BackendConnectionHost {
   readonly reuse: ConnectionReuse
   readonly headLimits: HeadLimits
   readonly matchRoute: RouteMatcher
-  /** The pool of each route, in the order of the routes. */
-  readonly routePools: readonly Pool[]
+  /** The pool of each route, in the order of the routes. Replaced whole when a pool changes. */
+  routePools: readonly Pool[]
+  /** What each route says about its tunnels, in the same order. */
+  readonly routeTunnels: readonly TunnelRules[]
   /** True from the start of a drain: answers say `Connection: close`. */
   draining: boolean
   nextRequestId(): string

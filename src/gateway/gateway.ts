@@ -1,24 +1,32 @@
 import { randomBytes } from 'node:crypto'
 import { roundRobin } from '../core/balancing/round-robin.ts'
+import { Emitter } from '../core/emitter.ts'
 import { compileRoutes } from '../core/routing.ts'
+import { type Duration, parseDuration } from '../core/units.ts'
 import { parseRequestHead } from '../http1/request-head.ts'
 import { parseResponseHead } from '../http1/response-head.ts'
 import { trustedNetworks } from '../net/address.ts'
 import type { Listener, Socket, SocketPort } from '../net/socket.ts'
 import { closeCodes } from '../protocol/close-codes.ts'
-import { Backend } from './backend.ts'
+import { acceptQueueEmpty } from './accept-queue.ts'
+import { Backend, type BackendState } from './backend.ts'
 import type { BackendConnection } from './backend-connection.ts'
+import { BackendStates } from './backend-states.ts'
 import { ClientConnection } from './client-connection.ts'
 import { ConnectionReuse } from './connection-reuse.ts'
 import type { GatewayContext, ResponseParser } from './context.ts'
+import type { GatewayEvents } from './events.ts'
 import { IdleCollector } from './idle-collector.ts'
 import { listenError } from './listen-error.ts'
 import { LiveSet } from './live-set.ts'
 import type { Log } from './log.ts'
 import type { GatewayConfig, ListenerConfig, PoolConfig } from './options.ts'
+import { PacedClose } from './paced-close.ts'
 import { Pool } from './pool.ts'
+import { type BackendStatus, backendStatuses, type PoolStatus } from './status.ts'
 import { Timers } from './timers.ts'
 import type { Tunnel } from './tunnel.ts'
+import { tunnelRules } from './tunnel-rules.ts'
 
 /** A listener as it was opened. */
 export interface ListenerStatus {
@@ -28,22 +36,11 @@ export interface ListenerStatus {
   readonly port: number
 }
 
-/** A backend's numbers since the gateway was created. */
-export interface BackendStatus {
-  readonly pool: string
-  readonly address: string
-  readonly weight: number
-  /** Live tunnels. */
-  readonly connections: number
-  /** HTTP requests and upgrades sent to it. */
-  readonly requests: number
-  readonly connectFailures: number
-  /** Messages and bytes of all tunnels, live ones included. */
-  readonly messagesFromClients: number
-  readonly messagesFromBackends: number
-  readonly bytesFromClients: number
-  readonly bytesFromBackends: number
-}
+/** What a gateway is doing: `running` alone means that it takes new connections. */
+export type GatewayState = 'new' | 'running' | 'draining' | 'closed'
+
+/** Tunnels a second that a stopping gateway closes at least: so few reconnects at once are no storm for anybody. */
+const leastPace = 50
 
 /** Parts the gateway does not make itself. */
 export interface GatewayParts {
@@ -60,13 +57,25 @@ export class Gateway implements AsyncDisposable {
   readonly #clients = new LiveSet<ClientConnection>()
   readonly #backendConnections = new LiveSet<BackendConnection>()
   readonly #open: { readonly listener: Listener; readonly status: ListenerStatus }[] = []
-  #state: 'new' | 'started' | 'closed' = 'new'
+  readonly #poolConfigs: Map<string, PoolConfig>
+  readonly #states: BackendStates
+  #state: GatewayState = 'new'
+  #accepted = 0
+  #goodbyes: PacedClose | null = null
 
   /** Does no I/O. `createGateway` is the friendlier way. */
   constructor(config: GatewayConfig, parts: GatewayParts) {
-    for (const [name, pool] of Object.entries(config.pools)) this.#pools.set(name, this.#makePool(name, pool))
-    const routePools = config.routes.map(({ pool }) => this.#pools.get(pool) as Pool)
-    this.#context = makeContext(config, parts, this.#tunnels, this.#backendConnections, routePools)
+    this.#poolConfigs = new Map(Object.entries(config.pools))
+    for (const [name, pool] of this.#poolConfigs) this.#pools.set(name, this.#makePool(name, pool))
+    const restarting = (backend: Backend) => this.#states.restarting(backend)
+    this.#context = makeContext(config, parts, this.#tunnels, this.#backendConnections, restarting)
+    this.#context.routePools = this.#routePools()
+    this.#states = new BackendStates(this.#context)
+  }
+
+  /** Turns from `running` to `draining` when it is told to stop: the time to call it not ready. */
+  get state(): GatewayState {
+    return this.#state
   }
 
   /** The open listeners, in the order of the options. */
@@ -76,18 +85,23 @@ export class Gateway implements AsyncDisposable {
 
   /** Every backend of every pool, with its numbers at this moment. */
   get backends(): readonly BackendStatus[] {
-    const live = new Map<Backend, TrafficTotals>()
-    for (const { backend, fromClient, fromBackend } of this.#tunnels) {
-      const totals = live.get(backend) ?? new TrafficTotals()
-      totals.messagesFromClients += fromClient.messages
-      totals.messagesFromBackends += fromBackend.messages
-      totals.bytesFromClients += fromClient.bytes
-      totals.bytesFromBackends += fromBackend.bytes
-      live.set(backend, totals)
-    }
-    return [...this.#pools.values()].flatMap((pool) =>
-      pool.backends.map((backend, index) => backendStatus(pool, index, live.get(backend))),
-    )
+    return backendStatuses(this.#pools.values(), this.#tunnels)
+  }
+
+  /** Every pool with its backends, at this moment. */
+  get pools(): readonly PoolStatus[] {
+    const { backends } = this
+    return [...this.#poolConfigs].map(([name, { policy }]) => {
+      return { name, policy, backends: backends.filter(({ pool }) => pool === name) }
+    })
+  }
+
+  /** Calls `listener` at each `event` from now on, until the function that is returned is called. */
+  on<Name extends keyof GatewayEvents>(
+    event: Name,
+    listener: (payload: GatewayEvents[Name]) => void,
+  ): () => void {
+    return this.#context.events.on(event, listener)
   }
 
   /**
@@ -96,7 +110,7 @@ export class Gateway implements AsyncDisposable {
    */
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new Error('a gateway can be started once')
-    this.#state = 'started'
+    this.#state = 'running'
     await Promise.all([...this.#backends.values()].map((backend) => this.#resolve(backend)))
     try {
       for (const target of this.#context.config.listen) await this.#listen(target)
@@ -109,23 +123,74 @@ export class Gateway implements AsyncDisposable {
   }
 
   /**
-   * Stops accepting, says goodbye to every tunnel with Close 1001, answers what was asked, and resolves when
-   * nothing is left or after `milliseconds`. Call `close` afterwards.
+   * Stops the gateway gently: accepts what waits in the listen queue and then no more, answers what was asked, and
+   * says goodbye to the tunnels with Close 1001, evenly over the time given, at least 50 a second, the longest idle
+   * first. Resolves when nothing is left or after `milliseconds`. Call `close` afterwards.
    */
-  async drain(milliseconds: number): Promise<void> {
-    this.#context.draining = true
-    await this.#stopListening()
-    for (const tunnel of this.#tunnels) tunnel.close(closeCodes.goingAway, milliseconds)
-    for (const client of this.#clients) client.drain()
-    const deadline = new Deadline(milliseconds)
-    await Promise.race([this.#empty(), deadline.passed])
-    deadline.cancel()
+  drain(milliseconds: number): Promise<void>
+  /**
+   * Empties a backend, in all pools that name its address: no new connections from now on, and its tunnels are
+   * closed with 1012, evenly over a window, the longest idle first. It stays `draining` until `enable`.
+   * @param backend address as in the options
+   * @param options.over the window, with its unit or in milliseconds. @default `timeouts.drain`
+   * @returns true when it is empty, false when `enable`, `disable` or the gateway's end came first
+   * @throws RangeError when no pool has such a backend, or `over` is no duration
+   */
+  drain(backend: string, options?: { readonly over?: Duration | number }): Promise<boolean>
+  async drain(what: number | string, { over }: { readonly over?: Duration | number } = {}): Promise<unknown> {
+    if (typeof what === 'number') return this.#drainAll(what)
+    const window =
+      typeof over === 'string' ? parseDuration(over) : (over ?? this.#context.config.timeouts.drain)
+    if (window === undefined || !(window >= 0)) throw new RangeError(`expected a duration, not ${over}`)
+    return this.#states.drain(this.#backend(what), window)
+  }
+
+  /**
+   * Lets a backend serve again, whatever was said about it before; a drain under way ends, and who is left stays.
+   * @throws RangeError when no pool has such a backend
+   */
+  enable(backend: string): void {
+    this.#states.enable(this.#backend(backend))
+  }
+
+  /**
+   * Gives a backend no new connections; live ones stay.
+   * @throws RangeError when no pool has such a backend
+   */
+  disable(backend: string): void {
+    this.#states.disable(this.#backend(backend))
+  }
+
+  /**
+   * Changes a backend's share of new connections; live ones stay.
+   * @param weight whole number from 0 to 256
+   * @param pool the one pool to change. @default every pool that has the backend
+   * @throws RangeError when no such pool has such a backend, or the weight is out of range
+   */
+  setWeight(backend: string, weight: number, pool?: string): void {
+    if (!(Number.isInteger(weight) && weight >= 0 && weight <= 256)) {
+      throw new RangeError(`expected a weight from 0 to 256, not ${weight}`)
+    }
+    const concerned = [...this.#poolConfigs].filter(
+      ([name, { backends }]) =>
+        (pool === undefined || pool === name) && backends.some(({ address }) => address === backend),
+    )
+    if (concerned.length === 0) throw new RangeError(`no such pool has a backend ${backend}`)
+    for (const [name, config] of concerned) {
+      const backends = config.backends.map((one) => (one.address === backend ? { ...one, weight } : one))
+      const changed = { ...config, backends }
+      this.#poolConfigs.set(name, changed)
+      this.#pools.set(name, this.#makePool(name, changed))
+    }
+    this.#context.routePools = this.#routePools()
   }
 
   /** Stops accepting and cuts everything that is live. May be called twice. */
   async close(): Promise<void> {
     this.#state = 'closed'
     this.#context.draining = true
+    this.#goodbyes?.stop()
+    this.#states.stop()
     await this.#stopListening()
     for (const tunnel of this.#tunnels) tunnel.abort()
     for (const client of this.#clients) client.abort()
@@ -140,6 +205,39 @@ export class Gateway implements AsyncDisposable {
     await this.close()
   }
 
+  async #drainAll(milliseconds: number): Promise<void> {
+    const context = this.#context
+    if (this.#state !== 'closed') this.#state = 'draining'
+    context.draining = true
+    const deadline = new Deadline(milliseconds)
+    this.#goodbyes?.stop()
+    this.#goodbyes = new PacedClose(context, {
+      code: closeCodes.goingAway,
+      over: milliseconds,
+      patience: Math.min(milliseconds, context.config.timeouts.halfClosed),
+      least: leastPace,
+      concerns: () => true,
+    })
+    for (const client of this.#clients) client.drain()
+    if (this.#open.length > 0) await acceptQueueEmpty(() => this.#accepted)
+    await this.#stopListening()
+    // Those that were accepted meanwhile.
+    for (const client of this.#clients) client.drain()
+    await Promise.race([this.#empty(), deadline.passed])
+    deadline.cancel()
+    this.#goodbyes.stop()
+  }
+
+  #backend(address: string): Backend {
+    const backend = this.#backends.get(address)
+    if (backend === undefined) throw new RangeError(`no pool has a backend ${address}`)
+    return backend
+  }
+
+  #routePools(): readonly Pool[] {
+    return this.#context.config.routes.map(({ pool }) => this.#pools.get(pool) as Pool)
+  }
+
   async #empty(): Promise<void> {
     await Promise.all([this.#tunnels.whenEmpty(), this.#clients.whenEmpty()])
     // A client that was about to become a tunnel may have become one meanwhile.
@@ -148,8 +246,10 @@ export class Gateway implements AsyncDisposable {
 
   #makePool(name: string, config: PoolConfig): Pool {
     const weights = config.backends.map(({ weight }) => weight)
-    const backends = config.backends.map(({ address, target }) => {
-      const backend = this.#backends.get(address) ?? new Backend(address, target)
+    const backends = config.backends.map(({ address, target, state }) => {
+      const known = this.#backends.get(address)
+      const backend = known ?? new Backend(address, target)
+      if (this.#state === 'new' && state !== undefined) backend.ordered = strictest(backend.ordered, state)
       this.#backends.set(address, backend)
       return backend
     })
@@ -188,6 +288,7 @@ export class Gateway implements AsyncDisposable {
     // A TCP client without an address reset already. Not claimed, its socket is closed; taken for a client of a
     // Unix socket, whatever it says about its origin would be believed.
     if (!local && socket.remoteAddress === '') return
+    this.#accepted++
     new ClientConnection(this.#context, this.#clients, socket)
   }
 
@@ -217,7 +318,7 @@ function makeContext(
   parts: GatewayParts,
   tunnels: LiveSet<Tunnel>,
   backendConnections: LiveSet<BackendConnection>,
-  routePools: readonly Pool[],
+  restarting: (backend: Backend) => void,
 ): GatewayContext {
   const headLimits = { bytes: config.limits.head, fields: config.limits.fields }
   const forHead: ResponseParser = (bytes, start, end) =>
@@ -235,7 +336,10 @@ function makeContext(
     trusted: trustedNetworks(config.trustedProxies),
     reuse: new ConnectionReuse(config.limits.idleBackendConnections, config.timeouts.backendIdle),
     matchRoute: compileRoutes(config.routes),
-    routePools,
+    routePools: [],
+    routeTunnels: config.routes.map((route) => tunnelRules(route, config.pools[route.pool] as PoolConfig)),
+    events: new Emitter(),
+    restarting,
     tunnels,
     backendConnections,
     headLimits,
@@ -253,27 +357,9 @@ function requestIds(): () => string {
   return () => `${gateway}-${(++count).toString(36)}`
 }
 
-class TrafficTotals {
-  messagesFromClients = 0
-  messagesFromBackends = 0
-  bytesFromClients = 0
-  bytesFromBackends = 0
-}
-
-function backendStatus(pool: Pool, index: number, live: TrafficTotals = new TrafficTotals()): BackendStatus {
-  const { address, connections, requests, connectFailures, ended } = pool.backends[index] as Backend
-  return {
-    pool: pool.name,
-    address,
-    weight: pool.weights[index] as number,
-    connections,
-    requests,
-    connectFailures,
-    messagesFromClients: ended.messagesFromClients + live.messagesFromClients,
-    messagesFromBackends: ended.messagesFromBackends + live.messagesFromBackends,
-    bytesFromClients: ended.bytesFromClients + live.bytesFromClients,
-    bytesFromBackends: ended.bytesFromBackends + live.bytesFromBackends,
-  }
+function strictest(first: BackendState, second: BackendState): BackendState {
+  if (first === 'disabled' || second === 'active') return first
+  return second
 }
 
 function addressOf(target: ListenerConfig, port: number): string {

@@ -7,6 +7,7 @@ export class Pool {
   readonly backends: readonly Backend[]
   readonly weights: readonly number[]
   readonly #policy: Policy
+  readonly #eligible = (index: number): boolean => (this.backends[index] as Backend).state === 'active'
 
   constructor(name: string, backends: readonly Backend[], weights: readonly number[], policy: Policy) {
     this.name = name
@@ -18,10 +19,10 @@ export class Pool {
   /** The policy proposes, eligibility disposes: the next backend that was not tried yet, or null. */
   pick(tried: readonly Backend[] | null): Backend | null {
     const accept =
-      tried === null ? acceptAll : (index: number) => !tried.includes(this.backends[index] as Backend)
+      tried === null
+        ? this.#eligible
+        : (index: number) => this.#eligible(index) && !tried.includes(this.backends[index] as Backend)
     const index = this.#policy.pick(accept)
     return index === -1 ? null : (this.backends[index] as Backend)
   }
 }
-
-const acceptAll = (): boolean => true

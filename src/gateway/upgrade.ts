@@ -12,6 +12,7 @@ import type { Failure } from './failure.ts'
 import { type Peer, requestText, switchingText } from './forwarding.ts'
 import type { Pool } from './pool.ts'
 import { Tunnel } from './tunnel.ts'
+import type { TunnelRules } from './tunnel-rules.ts'
 
 /** The client side of an upgrade. Exactly one of the three is called, unless cancelled. */
 export interface Upgrader {
@@ -53,16 +54,25 @@ export class Upgrade implements BackendUser, Dialler {
   readonly #upgrader: Upgrader
   #dial: Dial | null = null
   #connection: BackendConnection | null = null
+  readonly #rules: TunnelRules
   #early: Uint8Array[] = []
   bytesFromClient = 0
   #over = false
 
-  constructor(context: GatewayContext, upgrader: Upgrader, head: RequestHead, requestId: string, pool: Pool) {
+  constructor(
+    context: GatewayContext,
+    upgrader: Upgrader,
+    head: RequestHead,
+    requestId: string,
+    pool: Pool,
+    rules: TunnelRules,
+  ) {
     this.#context = context
     this.#upgrader = upgrader
     this.head = head
     this.requestId = requestId
     this.pool = pool
+    this.#rules = rules
     this.startedAt = context.timers.now()
   }
 
@@ -178,7 +188,8 @@ export class Upgrade implements BackendUser, Dialler {
     const client = this.#upgrader.socket
     const server = connection.release()
     const extended = head.fields.has('sec-websocket-extensions')
-    const tunnel = new Tunnel(this.#context, client, server, connection.backend, this.requestId, extended)
+    const { backend } = connection
+    const tunnel = new Tunnel(this.#context, client, server, backend, this.requestId, extended, this.#rules)
     if (rest !== null) tunnel.backendSaid(rest)
     if (!client.write(encodeHead(switchingText(head), rest ?? undefined))) server.pause()
     this.#upgrader.upgraded(this, tunnel)
