@@ -11,6 +11,9 @@ const steps = 100
 const shortestStep = 50
 const longestStep = 1000
 
+/** The longest step where a few shall not take the whole window. */
+const hurriedStep = 100
+
 /** The end of a window is kept free for the answers to the last goodbyes: this part of it, and not more than the patience. */
 const reserved = 0.2
 
@@ -45,14 +48,14 @@ export class PacedClose {
   readonly #end: number
 
   constructor(host: PacedCloseHost, options: PacedCloseOptions) {
-    const { over, patience, least } = options
+    const { over, patience, least = 0 } = options
     const now = host.timers.now()
     const window = over - Math.min(over * reserved, patience)
     this.#host = host
     this.#options = options
     this.#end = now + over
     this.#pace = new DrainPace(now, window, least)
-    this.#interval = Math.min(Math.max(window / steps, shortestStep), longestStep)
+    this.#interval = Math.min(Math.max(window / steps, shortestStep), least > 0 ? hurriedStep : longestStep)
     // Who is idle shows at the second look.
     this.#look()
     host.timers.schedule(this.#timer, Math.min(this.#interval, window))
