@@ -72,6 +72,7 @@ pools:
       - 127.0.0.1:3001
       - address: "[::1]:3002"
         weight: 2
+        state: active
       - unix:/run/chat.sock
     health:
       websocket:
@@ -92,6 +93,7 @@ pools:
       earlyClose: 1s
     slowStart: { window: 30s, from: 10 }
     panic: 50
+    drainOnRestart: true
   site:
     policy: { sticky: { cookie: site, secret: { env: SITE_COOKIE_SECRET }, otherwise: least-connections } }
     backends: [localhost:4000, localhost:4001]
@@ -113,6 +115,9 @@ routes:
       path: { prefix: /chat }
       headers: { X-Tenant: blue }
     pool: chat
+    heartbeat: { interval: 25s, misses: 2, to: both }
+    idle: 10m
+    maxAge: 12h
   - match:
       path: { exact: /status }
     pool: chat
@@ -150,6 +155,7 @@ timeouts:
   clientIdle: 60s
   backendIdle: 30s
   halfClosed: 10s
+  drain: 5m
   shutdown: 10s
 
 limits:

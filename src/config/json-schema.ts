@@ -34,9 +34,9 @@ export function configJsonSchema(): JsonSchema {
   return { ...schema, title: 'Fairlead gateway' }
 }
 
-/** Quantities are text with a unit: the default tells which kind. */
+/** Quantities are text with a unit: the default or the example tells which kind. */
 function override({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void {
-  const { type, default: fallback } = jsonSchema
+  const { type, default: fallback = jsonSchema.examples?.[0] } = jsonSchema
   if (type !== 'string' || typeof fallback !== 'string') return
   if (parseDuration(fallback) !== undefined) jsonSchema.pattern = '^\\d+(\\.\\d+)?(ms|s|m|h|d)$'
   if (parseSize(fallback) !== undefined) jsonSchema.pattern = '^\\d+(\\.\\d+)?(B|KiB|MiB|GiB)$'

@@ -1,6 +1,7 @@
 import type { RequestHead } from '../http1/request-head.ts'
 import type { Backend } from './backend.ts'
 import type { GatewayContext } from './context.ts'
+import type { TunnelStart } from './events.ts'
 import type { Failure } from './failure.ts'
 import type { Peer } from './forwarding.ts'
 import type { Tunnel } from './tunnel.ts'
@@ -73,21 +74,26 @@ export function logRefused(context: GatewayContext, requestId: string, peer: Pee
   )
 }
 
-export function logTunnelOpened(context: GatewayContext, served: Served, tunnel: Tunnel, peer: Peer): void {
-  if (!context.accessLog) return
-  const { head, startedAt } = served
-  context.log.info(
-    {
-      event: 'tunnel.opened',
-      requestId: tunnel.requestId,
-      client: peer.address,
-      host: head.host,
-      path: head.path,
-      backend: tunnel.backend.address,
-      handshakeMs: Math.round((tunnel.openedAt - startedAt) * 1000) / 1000,
-    },
-    'tunnel opened',
-  )
+/** The line and the event of a new tunnel. */
+export function tellTunnelOpened(
+  context: GatewayContext,
+  { head, startedAt }: Served,
+  tunnel: Tunnel,
+  peer: Peer,
+): void {
+  const { accessLog, events, log } = context
+  const listens = events.listens('tunnel.opened')
+  if (!accessLog && !listens) return
+  const start: TunnelStart = {
+    requestId: tunnel.requestId,
+    client: peer.address,
+    host: head.host,
+    path: head.path,
+    backend: tunnel.backend.address,
+    handshakeMs: Math.round((tunnel.openedAt - startedAt) * 1000) / 1000,
+  }
+  if (accessLog) log.info({ event: 'tunnel.opened', ...start }, 'tunnel opened')
+  if (listens) events.emit('tunnel.opened', start)
 }
 
 /** What went wrong and whose fault it was: warnings for backends, the rest only when asked for. */

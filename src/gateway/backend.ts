@@ -14,6 +14,9 @@ const failureLifetime = 1000
 /** Least milliseconds between two lines about a backend that cannot be reached. */
 const reportInterval = 1000
 
+/** Whether a backend may serve: a decision of people or of itself, apart from its health. */
+export type BackendState = 'active' | 'draining' | 'disabled'
+
 /** A policy that wants to know of changes, and its name for the backend. */
 interface Watcher {
   readonly policy: Policy
@@ -31,6 +34,10 @@ export class Backend {
   /** HTTP requests and upgrades sent to it. */
   requests = 0
   connectFailures = 0
+  /** What the operator says, by config or by call. Changed by `BackendStates` only. */
+  ordered: BackendState = 'active'
+  /** What it says about itself. Changed by `BackendStates` only. */
+  announced: 'active' | 'draining' = 'active'
   /** Totals of tunnels that have ended; the live ones carry their own. */
   readonly ended = {
     messagesFromClients: 0,
@@ -53,6 +60,11 @@ export class Backend {
     this.address = address
     this.#target = target
     if (target.kind === 'unix') this.#targets = [{ path: target.path }]
+  }
+
+  /** Only active ones get new connections. The operator's word goes before its own. */
+  get state(): BackendState {
+    return this.ordered === 'active' ? this.announced : this.ordered
   }
 
   /** Live tunnels. */

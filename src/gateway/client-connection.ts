@@ -5,7 +5,7 @@ import type { RequestHead } from '../http1/request-head.ts'
 import type { ResponseHead } from '../http1/response-head.ts'
 import type { Socket, SocketHandler } from '../net/socket.ts'
 import { checkUpgradeRequest, wrongVersion } from '../websocket/handshake.ts'
-import { logDeclined, logFailure, logRefused, logRequest, logTunnelOpened } from './access-log.ts'
+import { logDeclined, logFailure, logRefused, logRequest, tellTunnelOpened } from './access-log.ts'
 import type { BackendConnection } from './backend-connection.ts'
 import type { GatewayContext } from './context.ts'
 import { failureAnswer } from './error-answer.ts'
@@ -14,6 +14,7 @@ import { type Failure, statusOf } from './failure.ts'
 import { Peer } from './forwarding.ts'
 import type { Pool } from './pool.ts'
 import type { Tunnel } from './tunnel.ts'
+import type { TunnelRules } from './tunnel-rules.ts'
 import { stopping, Upgrade, type Upgrader } from './upgrade.ts'
 
 /** How long a client may take to close after our last answer, while what it still sends is thrown away. */
@@ -21,6 +22,9 @@ const lingerTimeout = 2000
 
 /** How long a client may take nothing of a last answer that the kernel has not taken whole yet. */
 const flushTimeout = 30_000
+
+/** How long a connection without a request may wait for its first one once the gateway stops. */
+const firstRequestTimeout = 1000
 
 type Phase =
   /** Nothing of the next request has come. */
@@ -45,6 +49,8 @@ export class ClientConnection implements Requester, Upgrader {
   #work: Exchange | Upgrade | null = null
   /** Bytes behind the current request; reading is paused while there are any. */
   #ahead: Uint8Array | null = null
+  /** Whether nothing has come on it yet. */
+  #fresh = true
   #clientEnded = false
   /** Whether the client takes no more until `drained`. */
   #full = false
@@ -67,9 +73,13 @@ export class ClientConnection implements Requester, Upgrader {
     context.timers.schedule(this.#timer, context.config.timeouts.requestHead)
   }
 
-  /** Ends it as soon as its current request is answered; at once when there is none. */
+  /**
+   * Ends it as soon as its current request is answered; at once when there is none, unless the first one may be on
+   * its way: a connection that waited in the listen queue has had no chance yet.
+   */
   drain(): void {
-    if (this.#phase === 'idle') this.#linger()
+    if (this.#phase === 'idle' && this.#fresh) this.#context.timers.schedule(this.#timer, firstRequestTimeout)
+    else if (this.#phase === 'idle') this.#linger()
     else if (this.#work instanceof Upgrade) this.#work.stop()
   }
 
@@ -178,7 +188,7 @@ export class ClientConnection implements Requester, Upgrader {
     this.#work = null
     this.#context.timers.cancel(this.#timer)
     this.#connections.delete(this)
-    logTunnelOpened(this.#context, upgrade, tunnel, this.peer)
+    tellTunnelOpened(this.#context, upgrade, tunnel, this.peer)
   }
 
   upgradeDeclined(
@@ -230,6 +240,7 @@ export class ClientConnection implements Requester, Upgrader {
       this.socket.resume()
       if (this.#phase === 'head' || !this.#reader.begun) return
       this.#phase = 'head'
+      this.#fresh = false
       timers.schedule(this.#timer, config.timeouts.requestHead)
     } else if (isFailure(head)) {
       this.#refuse({
@@ -246,8 +257,10 @@ export class ClientConnection implements Requester, Upgrader {
     const context = this.#context
     const requestId = this.peer.requestId(head.fields) ?? context.nextRequestId()
     this.#phase = 'busy'
+    this.#fresh = false
     context.timers.cancel(this.#timer)
-    const pool = context.routePools[context.matchRoute(head.host, head.path, head.fields)]
+    const route = context.matchRoute(head.host, head.path, head.fields)
+    const pool = context.routePools[route]
     if (pool === undefined) {
       this.#decline(
         head,
@@ -256,7 +269,7 @@ export class ClientConnection implements Requester, Upgrader {
         rest,
       )
     } else if (head.upgrade === 'websocket') {
-      this.#beginUpgrade(head, requestId, pool, rest)
+      this.#beginUpgrade(head, requestId, pool, route, rest)
     } else {
       const exchange = new Exchange(context, this, head, requestId, pool)
       this.#work = exchange
@@ -265,7 +278,13 @@ export class ClientConnection implements Requester, Upgrader {
     }
   }
 
-  #beginUpgrade(head: RequestHead, requestId: string, pool: Pool, rest: Uint8Array | null): void {
+  #beginUpgrade(
+    head: RequestHead,
+    requestId: string,
+    pool: Pool,
+    route: number,
+    rest: Uint8Array | null,
+  ): void {
     const { fields, framing } = head
     const problem =
       framing.kind === 'none'
@@ -286,7 +305,8 @@ export class ClientConnection implements Requester, Upgrader {
       this.#decline(head, requestId, stopping, rest)
       return
     }
-    const upgrade = new Upgrade(this.#context, this, head, requestId, pool)
+    const rules = this.#context.routeTunnels[route] as TunnelRules
+    const upgrade = new Upgrade(this.#context, this, head, requestId, pool, rules)
     this.#work = upgrade
     this.#afterHead(rest)
     upgrade.start()

@@ -33,7 +33,7 @@ export class ConnectionReuse implements BackendUser {
     const idle = this.#listOf(connection.backend)
     const hint = connection.keepAliveHint
     const timeout = hint === 0 ? this.#idleTimeout : Math.min(this.#idleTimeout, hint - hintMargin)
-    if (this.#closed || idle.length >= this.#limit || timeout <= 0) {
+    if (this.#closed || connection.backend.state !== 'active' || idle.length >= this.#limit || timeout <= 0) {
       // Reset, because an orderly end by us would occupy a local port for a minute, after each request.
       connection.abort()
       return
@@ -42,6 +42,13 @@ export class ConnectionReuse implements BackendUser {
     connection.reused = true
     connection.setTimeout(timeout)
     idle.push(connection)
+  }
+
+  /** Ends those to one backend that gets no new requests. */
+  closeOf(backend: Backend): void {
+    const idle = this.#idle.get(backend)
+    this.#idle.delete(backend)
+    for (const connection of idle ?? []) connection.finish()
   }
 
   /** Ends all, and keeps none from now on. */

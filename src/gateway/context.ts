@@ -11,6 +11,7 @@ import type { HealthKeeper } from './health/health-keeper.ts'
 import type { GatewayConfig } from './options.ts'
 import type { Pool } from './pool.ts'
 import type { TunnelHost } from './tunnel.ts'
+import type { TunnelRules } from './tunnel-rules.ts'
 
 /** What every connection of one gateway shares. */
 export interface GatewayContext extends TunnelHost, BackendConnectionHost {
@@ -21,8 +22,10 @@ export interface GatewayContext extends TunnelHost, BackendConnectionHost {
   readonly health: HealthKeeper
   readonly headLimits: HeadLimits
   readonly matchRoute: RouteMatcher
-  /** The pool of each route, in the order of the routes. */
-  readonly routePools: readonly Pool[]
+  /** The pool of each route, in the order of the routes. Replaced whole when a pool changes. */
+  routePools: readonly Pool[]
+  /** What each route says about its tunnels, in the same order. */
+  readonly routeTunnels: readonly TunnelRules[]
   /** True from the start of a drain: answers say `Connection: close`. */
   draining: boolean
   nextRequestId(): string

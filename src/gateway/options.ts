@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { healthOptions } from './health/health-options.ts'
 import { sameHealthEverywhere } from './health/same-health.ts'
-import { duration, size } from './option-values.ts'
+import { duration, optionalDuration, size } from './option-values.ts'
 import { policyOption } from './policy-options.ts'
 
 /**
@@ -45,6 +45,8 @@ function checkListeners(
   }
 }
 
+const backendState = z.enum(['active', 'draining', 'disabled'])
+
 const backend = z.union([
   z
     .string('expected host:port, [ipv6]:port or unix:/path')
@@ -59,6 +61,10 @@ const backend = z.union([
       .max(256)
       .default(1)
       .meta({ description: 'Share of new connections relative to the other backends; 0 gets none.' }),
+    state: backendState.optional().meta({
+      description:
+        '`draining`: no new connections, and live tunnels are closed one by one over `timeouts.drain`. `disabled`: no new connections, and what is live stays. An address that several pools name has one state, the strictest.',
+    }),
   }),
 ])
 
@@ -79,9 +85,10 @@ export function parseBackendAddress(text: string): BackendAddress | undefined {
 }
 
 const parsedBackend = backend.transform((value, context) => {
-  const { address, weight } = typeof value === 'string' ? { address: value, weight: 1 } : value
+  const { address, weight, state } =
+    typeof value === 'string' ? { address: value, weight: 1, state: undefined } : value
   const target = parseBackendAddress(address)
-  if (target !== undefined) return { address, target, weight }
+  if (target !== undefined) return { address, target, weight, ...(state !== undefined && { state }) }
   context.addIssue({
     code: 'custom',
     path: typeof value === 'string' ? [] : ['address'],
@@ -103,6 +110,10 @@ const pool = z.strictObject({
     .max(10_000)
     .meta({ description: 'The servers of this pool.' }),
   ...healthOptions,
+  drainOnRestart: z.boolean().default(true).meta({
+    description:
+      'Whether a backend that closes a tunnel with 1012 (service restart) is drained. It is taken back 30 seconds after the last such Close.',
+  }),
 })
 
 const pathRule = z.string().regex(/^\/[^?#]*$/, "expected a path that starts with '/', without '?' and '#'")
@@ -129,12 +140,31 @@ const match = z.strictObject({
     .meta({ description: 'Header names and the exact value each must have; `*` takes any value.' }),
 })
 
+const heartbeat = z.strictObject({
+  interval: duration('25s', 'Between two pings, give or take 10 %.'),
+  misses: z.int().min(1).max(10).default(2).meta({
+    description:
+      'Intervals in a row without an answer, or any other sign of life, after which a peer is cut and the other side gets Close 1001.',
+  }),
+  to: z.enum(['both', 'client', 'backend']).default('both').meta({ description: 'Who is pinged.' }),
+})
+
 const route = z.strictObject({
   match: match.optional().meta({ description: 'What a request must match. Without it: everything.' }),
   pool: z
     .string('expected the name of a pool')
     .meta({ description: 'Name of the pool that serves this route.' }),
   policy: policyOption.optional().meta({ description: "Used on this route instead of the pool's." }),
+  heartbeat: heartbeat.optional().meta({
+    description:
+      'Pings of the gateway itself on the tunnels of this route, to find peers that vanished without a word. Without it: none.',
+  }),
+  idle: optionalDuration(
+    'A tunnel may be without a message from either side, pings do not count; then it is closed with 1001, up to a quarter of this time later. Without it: forever.',
+  ),
+  maxAge: optionalDuration(
+    'A tunnel may live, give or take 10 %; then it is closed with 1001. Without it: forever.',
+  ),
 })
 
 const timeouts = z
@@ -149,7 +179,14 @@ const timeouts = z
     clientIdle: duration('60s', 'A client connection may stay open between requests.'),
     backendIdle: duration('30s', 'A backend connection is kept for reuse between requests.'),
     halfClosed: duration('10s', 'A tunnel may live on after one side has finished; then it is cut.'),
-    shutdown: duration('10s', 'Live requests and tunnels get after SIGTERM or `close()`; then they are cut.'),
+    drain: duration(
+      '5m',
+      'Over which the live tunnels of a draining backend are closed, evenly and the longest idle first.',
+    ),
+    shutdown: duration(
+      '10s',
+      'Live requests and tunnels get after SIGTERM, tunnels closed one by one; then they are cut.',
+    ),
   })
   .prefault({})
   .meta({ description: 'Deadlines, one for every phase.' })
@@ -260,5 +297,6 @@ function isMap(value: unknown): value is Record<string, unknown> {
 export type GatewayOptions = z.input<typeof gatewayOptions>
 /** The same, checked, with every default filled in, milliseconds and bytes. */
 export type GatewayConfig = z.output<typeof gatewayOptions>
+export type RouteConfig = GatewayConfig['routes'][number]
 export type PoolConfig = GatewayConfig['pools'][string]
 export type ListenerConfig = GatewayConfig['listen'][number]

@@ -28,6 +28,7 @@ describe('valid options', () => {
     expect(config.log).toEqual({ level: 'info', format: 'auto', access: true })
     expect(config.pools.chat).toMatchObject({
       policy: 'auto',
+      drainOnRestart: true,
       backends: [
         {
           address: '127.0.0.1:3001',
@@ -132,14 +133,14 @@ describe('unknown keys', () => {
 
   test('a mistyped required key is one mistake, not two', () => {
     expect(problemsOf({ ...valid, pools: { chat: { backend: ['a:1'] } } })).toEqual([
-      "pools.chat.backend: found an unknown key, expected policy, backends, health, ejection, slowStart or panic (did you mean 'backends'?)",
+      "pools.chat.backend: found an unknown key, expected policy, backends, health, ejection, slowStart, panic or drainOnRestart (did you mean 'backends'?)",
     ])
   })
 
   test('a key that is already there is not guessed', () => {
     const [problem] = problemsOf({ ...valid, pools: { chat: { backend: [], backends: ['a:1'] } } })
     expect(problem).toBe(
-      'pools.chat.backend: found an unknown key, expected policy, backends, health, ejection, slowStart or panic',
+      'pools.chat.backend: found an unknown key, expected policy, backends, health, ejection, slowStart, panic or drainOnRestart',
     )
   })
 })
@@ -165,7 +166,7 @@ describe('of several shapes the likeliest is explained', () => {
       'nothing fits, so all are named',
       withBackends(7),
       [
-        'pools.chat.backends[0]: found 7, expected host:port, [ipv6]:port or unix:/path, or a map with address and weight',
+        'pools.chat.backends[0]: found 7, expected host:port, [ipv6]:port or unix:/path, or a map with address, weight and state',
       ],
     ],
     [

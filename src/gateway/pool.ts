@@ -14,9 +14,11 @@ export class Pool {
   readonly #chooser: Chooser
   /** What this pick has tried already. */
   #tried: readonly Backend[] | null = null
-  // Made once: a pick allocates nothing.
-  readonly #accept = (index: number): boolean =>
-    this.health.accepts(index) && this.#tried?.includes(this.backends[index] as Backend) !== true
+  // Made once: a pick allocates nothing. A panic overrides health, never what the operator says.
+  readonly #accept = (index: number): boolean => {
+    const backend = this.backends[index] as Backend
+    return backend.state === 'active' && this.health.accepts(index) && this.#tried?.includes(backend) !== true
+  }
 
   /** Listens to the loads of its backends until `retire`. */
   constructor(

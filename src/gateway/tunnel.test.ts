@@ -1,11 +1,14 @@
 import { expect, test } from 'vitest'
+import { Emitter } from '../core/emitter.ts'
 import type { Socket, SocketHandler } from '../net/socket.ts'
 import { closeCodes } from '../protocol/close-codes.ts'
 import { encodeCloseFrame } from '../websocket/frame.ts'
 import { Backend } from './backend.ts'
+import type { GatewayEvents } from './events.ts'
 import { IdleCollector } from './idle-collector.ts'
 import type { Timers } from './timers.ts'
 import { Tunnel } from './tunnel.ts'
+import type { TunnelRules } from './tunnel-rules.ts'
 
 // What depends on the moment a socket is full, which no real one can be made to be. All else: test/gateway/ws-*.
 
@@ -51,12 +54,14 @@ class FakeSocket implements Socket {
 }
 
 const halfClosed = 10_000
+const noRules: TunnelRules = { heartbeat: null, idle: null, maxAge: null, drainOnRestart: true }
 const clientClose = encodeCloseFrame(1000, '', new Uint8Array(4))
 const backendClose = encodeCloseFrame(1000, '')
 /** `hello`, as a backend says it. */
 const hello = Uint8Array.of(0x81, 5, 0x68, 0x65, 0x6c, 0x6c, 0x6f)
 
-function open() {
+function open(rules: Partial<TunnelRules> = {}) {
+  const restarting: Backend[] = []
   const deadlines: number[] = []
   const timers = {
     now: () => 0,
@@ -70,13 +75,15 @@ function open() {
     tunnels: new Set<Tunnel>(),
     collector: new IdleCollector(timers, undefined, () => 0),
     health: { tunnelEnded() {} },
+    events: new Emitter<GatewayEvents>(),
+    restarting: (backend: Backend) => restarting.push(backend),
     config: { timeouts: { halfClosed } },
   }
   const client = new FakeSocket()
   const server = new FakeSocket()
   const backend = new Backend('b:1', { kind: 'tcp', host: 'b', port: 1 })
-  const tunnel = new Tunnel(host, client, server, backend, 'id', false)
-  return { tunnel, client, server, backend, deadlines, host }
+  const tunnel = new Tunnel(host, client, server, backend, 'id', false, { ...noRules, ...rules })
+  return { tunnel, client, server, backend, deadlines, host, restarting }
 }
 
 const goodbye = [...encodeCloseFrame(closeCodes.goingAway.code, closeCodes.goingAway.reason)]
@@ -174,4 +181,23 @@ test('a broken client takes its backend with it, a broken backend lets its last 
   second.server.handler.onClose(second.server, reset)
   expect([second.client.aborted, second.client.ended, second.client.paused]).toEqual([false, true, false])
   expect(second.deadlines).toEqual([halfClosed])
+})
+
+test("a backend's own Close 1012 says that it restarts; an answer with that code, or any other code, does not", () => {
+  const restart = encodeCloseFrame(1012, '')
+  const first = open()
+  first.server.handler.onData(first.server, restart)
+  first.server.handler.onData(first.server, hello)
+  expect(first.restarting).toEqual([first.backend])
+  const answer = open()
+  answer.client.handler.onData(answer.client, encodeCloseFrame(1012, '', new Uint8Array(4)))
+  answer.server.handler.onData(answer.server, restart)
+  const other = open()
+  other.server.handler.onData(other.server, backendClose)
+  const ours = open()
+  ours.tunnel.close(closeCodes.restart, 5000)
+  ours.server.handler.onData(ours.server, restart)
+  const ignored = open({ drainOnRestart: false })
+  ignored.server.handler.onData(ignored.server, restart)
+  for (const { restarting } of [answer, other, ours, ignored]) expect(restarting).toEqual([])
 })

@@ -1,12 +1,16 @@
 import { Timer } from '../core/timer-wheel.ts'
 import type { Socket, SocketError, SocketHandler } from '../net/socket.ts'
-import type { CloseCode } from '../protocol/close-codes.ts'
+import { type CloseCode, closeCodes } from '../protocol/close-codes.ts'
 import { encodeCloseFrame } from '../websocket/frame.ts'
 import { FrameTracker } from '../websocket/frame-tracker.ts'
 import type { Backend } from './backend.ts'
+import type { GatewayEmitter, TunnelEnd } from './events.ts'
+import { Heartbeat } from './heartbeat.ts'
 import type { IdleCollector } from './idle-collector.ts'
 import type { Log } from './log.ts'
 import type { Timers } from './timers.ts'
+import type { TunnelRules } from './tunnel-rules.ts'
+import { needsWatch, TunnelWatch } from './tunnel-watch.ts'
 
 /** What a tunnel needs of its gateway. */
 export interface TunnelHost {
@@ -18,16 +22,16 @@ export interface TunnelHost {
   readonly tunnels: Set<Tunnel>
   readonly collector: IdleCollector
   /** Is told how each tunnel ended. */
-  readonly health: { tunnelEnded(tunnel: Tunnel, end: TunnelEnd): void }
+  readonly health: { tunnelEnded(tunnel: Tunnel, outcome: TunnelOutcome): void }
+  readonly events: GatewayEmitter
+  /** A backend closed a tunnel because it restarts. */
+  restarting(backend: Backend): void
   readonly config: { readonly timeouts: { readonly halfClosed: number } }
 }
 
-/** Who ended a tunnel. */
-type EndedBy = 'client' | 'backend' | 'gateway'
-
-/** How a tunnel ended. */
-export interface TunnelEnd {
-  readonly by: EndedBy
+/** How a tunnel ended, as far as it tells about the health of its backend. */
+export interface TunnelOutcome {
+  readonly by: TunnelEnd['endedBy']
   /** Whether anybody said goodbye with a Close frame. */
   readonly closed: boolean
   /** Milliseconds it lived. */
@@ -49,7 +53,12 @@ export class Tunnel {
   readonly fromClient: FrameTracker
   readonly fromBackend: FrameTracker
   readonly #host: TunnelHost
-  #endedBy: EndedBy | null = null
+  readonly #rules: TunnelRules
+  readonly #heartbeat: Heartbeat | null
+  readonly #watch: TunnelWatch | null
+  /** Whether what comes cannot just be copied: the gateway says something itself, or waits for an answer. */
+  #careful = false
+  #endedBy: TunnelEnd['endedBy'] | null = null
   #error: SocketError | null = null
   #timer: Timer<Tunnel> | null = null
   /** When `#timer` fires. */
@@ -72,6 +81,7 @@ export class Tunnel {
     backend: Backend,
     requestId: string,
     deflate: boolean,
+    rules: TunnelRules,
   ) {
     this.#host = host
     this.client = client
@@ -81,6 +91,11 @@ export class Tunnel {
     this.openedAt = host.timers.now()
     this.fromClient = new FrameTracker(true, deflate)
     this.fromBackend = new FrameTracker(false, deflate)
+    this.#rules = rules
+    this.#heartbeat = rules.heartbeat === null ? null : new Heartbeat(this, rules.heartbeat)
+    this.#watch = needsWatch(rules)
+      ? new TunnelWatch(host.timers, this, rules, host.config.timeouts.halfClosed)
+      : null
     client.context = this
     server.context = this
     client.handler = clientLeg
@@ -90,16 +105,46 @@ export class Tunnel {
     host.collector.count()
   }
 
+  /** A number that changes with each data frame, and with each byte of a message that is on its way. */
+  get activity(): number {
+    return activityOf(this.fromClient) + activityOf(this.fromBackend)
+  }
+
+  /** Whether it is about to end: it said goodbye, or one of its legs is gone. */
+  get leaving(): boolean {
+    return this.#goodbye !== null || this.#clientClosed || this.#serverClosed
+  }
+
   /**
    * Says goodbye on both legs: a Close frame as soon as the leg is between two frames, then the closing
    * handshake (RFC 6455 §7.1). Whatever is left after `milliseconds` is cut.
    */
   close(code: CloseCode, milliseconds: number): void {
-    if (this.#goodbye !== null || this.#clientClosed || this.#serverClosed) return
+    if (this.leaving) return
     this.#goodbye = code
+    this.#careful = true
+    this.#watch?.stop()
     this.#endedBy ??= 'gateway'
     this.#setDeadline(milliseconds)
     this.#sayGoodbye()
+    // What was held back stands between two frames, so the goodbye was said before it: nobody gets it any more.
+    if (this.#heartbeat === null) return
+    this.fromClient.track(this.#heartbeat.releaseClient())
+    this.fromBackend.track(this.#heartbeat.releaseBackend())
+  }
+
+  /** An interval of the heartbeat is over. */
+  beat(): void {
+    const heartbeat = this.#heartbeat
+    if (heartbeat === null || this.leaving) return
+    const gone = heartbeat.beat()
+    if (gone === null) {
+      this.#careful = heartbeat.busy
+      return
+    }
+    this.close(closeCodes.unanswered, this.#host.config.timeouts.halfClosed)
+    if (gone === 'client') this.client.abort()
+    else this.server.abort()
   }
 
   /** Cuts both legs now. */
@@ -117,8 +162,8 @@ export class Tunnel {
   }
 
   clientData(chunk: Uint8Array): void {
-    if (this.#goodbye !== null) {
-      this.#dataWhileLeaving(chunk, this.client, this.server, this.fromClient, this.#goodbyeToServer)
+    if (this.#careful) {
+      this.#clientDataCarefully(chunk)
       return
     }
     const tracker = this.fromClient
@@ -128,8 +173,8 @@ export class Tunnel {
   }
 
   backendData(chunk: Uint8Array): void {
-    if (this.#goodbye !== null) {
-      this.#dataWhileLeaving(chunk, this.server, this.client, this.fromBackend, this.#goodbyeToClient)
+    if (this.#careful) {
+      this.#backendDataCarefully(chunk)
       return
     }
     this.backendSaid(chunk)
@@ -145,6 +190,8 @@ export class Tunnel {
 
   clientEnd(): void {
     this.#endedBy ??= 'client'
+    const held = this.#heartbeat?.releaseClient()
+    if (held?.length) this.server.write(held)
     this.#endServer()
     if (this.#closingHandshakeDone()) this.#endClient()
     this.#halfClosed()
@@ -152,6 +199,8 @@ export class Tunnel {
 
   backendEnd(): void {
     this.#endedBy ??= 'backend'
+    const held = this.#heartbeat?.releaseBackend()
+    if (held?.length) this.client.write(held)
     this.#endClient()
     if (this.#closingHandshakeDone()) this.#endServer()
     this.#halfClosed()
@@ -180,9 +229,36 @@ export class Tunnel {
     this.#finish()
   }
 
+  #clientDataCarefully(chunk: Uint8Array): void {
+    if (this.#goodbye !== null) {
+      this.#dataWhileLeaving(chunk, this.client, this.server, this.fromClient, this.#goodbyeToServer)
+      return
+    }
+    const heartbeat = this.#heartbeat as Heartbeat
+    heartbeat.clientData(chunk)
+    this.#careful = heartbeat.busy
+    if (this.fromClient.closeCode !== 0) this.#closeSaid('client')
+  }
+
+  #backendDataCarefully(chunk: Uint8Array): void {
+    if (this.#goodbye !== null) {
+      this.#dataWhileLeaving(chunk, this.server, this.client, this.fromBackend, this.#goodbyeToClient)
+      return
+    }
+    const heartbeat = this.#heartbeat as Heartbeat
+    heartbeat.backendData(chunk)
+    this.#careful = heartbeat.busy
+    if (this.fromBackend.closeCode !== 0) this.#closeSaid('backend')
+  }
+
   /** Somebody has to end TCP after both Closes; when nobody does, the tunnel must not stay for ever. */
-  #closeSaid(by: EndedBy): void {
-    this.#endedBy ??= by
+  #closeSaid(by: 'client' | 'backend'): void {
+    if (this.#endedBy === null) {
+      this.#endedBy = by
+      // Only the first Close tells something: an answer repeats the code it was sent.
+      const restarts = by === 'backend' && this.fromBackend.closeCode === closeCodes.restart.code
+      if (restarts && this.#rules.drainOnRestart) this.#host.restarting(this.backend)
+    }
     if (this.#closingHandshakeDone()) this.#halfClosed()
   }
 
@@ -251,6 +327,7 @@ export class Tunnel {
     if (!this.#clientClosed || !this.#serverClosed) return
     const host = this.#host
     if (this.#timer !== null) host.timers.cancel(this.#timer)
+    this.#watch?.stop()
     if (!host.tunnels.delete(this)) return
     host.collector.count()
     const { backend, fromClient, fromBackend } = this
@@ -264,31 +341,32 @@ export class Tunnel {
       closed: fromClient.closeCode !== 0 || fromBackend.closeCode !== 0,
       age: host.timers.now() - this.openedAt,
     })
-    if (host.accessLog) this.#logClosed()
+    if (host.accessLog) host.log.info({ event: 'tunnel.closed', ...this.#summary() }, 'tunnel closed')
+    if (host.events.listens('tunnel.closed')) host.events.emit('tunnel.closed', this.#summary())
   }
 
-  #logClosed(): void {
+  #summary(): TunnelEnd {
     const { fromClient, fromBackend, backend, requestId } = this
     const endedBy = this.#endedBy ?? 'gateway'
     const said = endedBy === 'gateway' ? this.#goodbye?.code : undefined
-    const closeCode = said ?? (fromClient.closeCode || fromBackend.closeCode || 1006)
-    this.#host.log.info(
-      {
-        event: 'tunnel.closed',
-        requestId,
-        backend: backend.address,
-        durationMs: Math.round(this.#host.timers.now() - this.openedAt),
-        endedBy,
-        closeCode,
-        messagesFromClient: fromClient.messages,
-        messagesFromBackend: fromBackend.messages,
-        bytesFromClient: fromClient.bytes,
-        bytesFromBackend: fromBackend.bytes,
-        ...(this.#error !== null && { error: this.#error.code }),
-      },
-      'tunnel closed',
-    )
+    return {
+      requestId,
+      backend: backend.address,
+      durationMs: Math.round(this.#host.timers.now() - this.openedAt),
+      endedBy,
+      closeCode: said ?? (fromClient.closeCode || fromBackend.closeCode || 1006),
+      messagesFromClient: fromClient.messages,
+      messagesFromBackend: fromBackend.messages,
+      bytesFromClient: fromClient.bytes,
+      bytesFromBackend: fromBackend.bytes,
+      ...(this.#error !== null && { error: this.#error.code }),
+    }
   }
+}
+
+function activityOf(tracker: FrameTracker): number {
+  const { frames, controlFrames, bytes, atMessageBoundary } = tracker
+  return frames - controlFrames + (atMessageBoundary ? 0 : bytes)
 }
 
 function onDeadline(tunnel: Tunnel): void {

@@ -12,6 +12,7 @@ import { type Failure, isBackendsFault } from './failure.ts'
 import { type Peer, requestText, switchingText } from './forwarding.ts'
 import type { Pool, Selection } from './pool.ts'
 import { Tunnel } from './tunnel.ts'
+import type { TunnelRules } from './tunnel-rules.ts'
 
 /** The client side of an upgrade. Exactly one of the three is called, unless cancelled. */
 export interface Upgrader {
@@ -57,16 +58,25 @@ export class Upgrade implements BackendUser, Dialler {
   #counted: Backend | null = null
   #dial: Dial | null = null
   #connection: BackendConnection | null = null
+  readonly #rules: TunnelRules
   #early: Uint8Array[] = []
   bytesFromClient = 0
   #over = false
 
-  constructor(context: GatewayContext, upgrader: Upgrader, head: RequestHead, requestId: string, pool: Pool) {
+  constructor(
+    context: GatewayContext,
+    upgrader: Upgrader,
+    head: RequestHead,
+    requestId: string,
+    pool: Pool,
+    rules: TunnelRules,
+  ) {
     this.#context = context
     this.#upgrader = upgrader
     this.head = head
     this.requestId = requestId
     this.pool = pool
+    this.#rules = rules
     this.#selection = pool.select(head, upgrader.peer, true)
     this.startedAt = context.timers.now()
   }
@@ -188,13 +198,14 @@ export class Upgrade implements BackendUser, Dialler {
     const client = this.#upgrader.socket
     const server = connection.release()
     const extended = head.fields.has('sec-websocket-extensions')
-    const tunnel = new Tunnel(this.#context, client, server, connection.backend, this.requestId, extended)
+    const { backend } = connection
+    const tunnel = new Tunnel(this.#context, client, server, backend, this.requestId, extended, this.#rules)
     this.#uncount()
     const now = this.#context.timers.now()
-    connection.backend.handshakes.observe(now - this.#sentAt, now)
+    backend.handshakes.observe(now - this.#sentAt, now)
     if (rest !== null) tunnel.backendSaid(rest)
     const secure = this.#upgrader.peer.secure(this.head.fields)
-    const text = switchingText(head, this.pool.pinField(this.#selection, connection.backend, secure))
+    const text = switchingText(head, this.pool.pinField(this.#selection, backend, secure))
     if (!client.write(encodeHead(text, rest ?? undefined))) server.pause()
     this.#context.health.tunnelOpened(tunnel)
     this.#upgrader.upgraded(this, tunnel)

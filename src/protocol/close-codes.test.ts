@@ -3,8 +3,10 @@ import { type CloseCode, closeCodes } from './close-codes.ts'
 
 const all: [string, CloseCode][] = Object.entries(closeCodes)
 
-test('no two close codes are the same', () => {
-  expect(new Set(all.map(([, { code }]) => code)).size).toBe(all.length)
+test('no two close codes have the same reason, and all of one code agree on whether to reconnect', () => {
+  expect(new Set(all.map(([, { reason }]) => reason)).size).toBe(all.length)
+  const codes = new Set(all.map(([, { code }]) => code))
+  expect(new Set(all.map(([, { code, reconnect }]) => `${code} ${reconnect}`)).size).toBe(codes.size)
 })
 
 describe.each(all)('%s', (_name, { code, reason, reconnect }) => {

@@ -10,14 +10,28 @@ const longestReason = 123
  * @param maskKey four random bytes, needed towards a server and forbidden towards a client (RFC 6455 §5.1)
  */
 export function encodeCloseFrame(code: number, reason: string, maskKey?: Uint8Array): Uint8Array {
+  const payload = new Uint8Array(2 + longestReason)
+  const { written } = new TextEncoder().encodeInto(reason, payload.subarray(2))
+  payload[0] = code >> 8
+  payload[1] = code & 0xff
+  return encodeControlFrame(closeOpcode, payload.subarray(0, 2 + written), maskKey)
+}
+
+/**
+ * A whole Ping frame (RFC 6455 §5.5.2).
+ * @param payload at most 125 bytes
+ * @param maskKey as for a Close
+ */
+export function encodePingFrame(payload: Uint8Array, maskKey?: Uint8Array): Uint8Array {
+  return encodeControlFrame(pingOpcode, payload, maskKey)
+}
+
+function encodeControlFrame(opcode: number, payload: Uint8Array, maskKey?: Uint8Array): Uint8Array {
   const header = maskKey === undefined ? 2 : 6
-  const buffer = new Uint8Array(header + 2 + longestReason)
-  const { written } = new TextEncoder().encodeInto(reason, buffer.subarray(header + 2))
-  const frame = buffer.subarray(0, header + 2 + written)
-  frame[0] = fin | closeOpcode
-  frame[1] = 2 + written
-  frame[header] = code >> 8
-  frame[header + 1] = code & 0xff
+  const frame = new Uint8Array(header + payload.length)
+  frame[0] = fin | opcode
+  frame[1] = payload.length
+  frame.set(payload, header)
   if (maskKey !== undefined) mask(frame, maskKey)
   return frame
 }

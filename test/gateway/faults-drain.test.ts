@@ -58,39 +58,48 @@ async function heard(wire: Wire): Promise<{ frames: Frame[]; close: Frame }> {
   }
 }
 
-test('a drain amid talk in both directions never puts its Close inside a frame', async () => {
-  const backend = await stage.raw()
-  const { gateway, port } = await stage.gateway({ backends: [backend.address] })
-  const tunnels = []
-  for (let index = 0; index < 12; index++) tunnels.push(await joinTunnel(stage, port, backend))
-  const talks = tunnels.map(
-    ({ client, server }) => [new Talk(client, true), new Talk(server, false)] as const,
-  )
-  const ears = tunnels.map(({ client, server }) => [heard(server), heard(client)] as const)
-  const over = talks.flatMap((both, index) => both.map((talk, side) => talk.run(index * 31 + side * 17)))
-  expect(await eventually(() => talks.every((both) => both.every(({ said }) => said.length > 20)))).toBe(true)
+test.each([
+  ['the gateway', 1001, 'gateway stopping'],
+  ['a backend', 1012, 'service restart'],
+] as const)(
+  'a drain of %s amid talk in both directions never puts its Close inside a frame',
+  async (what, code, reason) => {
+    const backend = await stage.raw()
+    const { gateway, port } = await stage.gateway({ backends: [backend.address] })
+    const tunnels = []
+    for (let index = 0; index < 12; index++) tunnels.push(await joinTunnel(stage, port, backend))
+    const talks = tunnels.map(
+      ({ client, server }) => [new Talk(client, true), new Talk(server, false)] as const,
+    )
+    const ears = tunnels.map(({ client, server }) => [heard(server), heard(client)] as const)
+    const over = talks.flatMap((both, index) => both.map((talk, side) => talk.run(index * 31 + side * 17)))
+    expect(await eventually(() => talks.every((both) => both.every(({ said }) => said.length > 20)))).toBe(
+      true,
+    )
 
-  const drained = gateway.drain(60_000)
-  for (const [index, both] of ears.entries()) {
-    for (const [side, ear] of both.entries()) {
-      const { frames, close } = await ear
-      const { said } = (talks[index] as readonly Talk[])[side] as Talk
-      expect(closeOf(close)).toEqual({ code: 1001, reason: 'gateway stopping' })
-      expect(frames.every(({ payload }, at) => payload.equals(said[at] as Buffer))).toBe(true)
+    const drained =
+      what === 'a backend' ? gateway.drain(backend.address, { over: 500 }) : gateway.drain(60_000)
+    for (const [index, both] of ears.entries()) {
+      for (const [side, ear] of both.entries()) {
+        const { frames, close } = await ear
+        const { said } = (talks[index] as readonly Talk[])[side] as Talk
+        expect(closeOf(close)).toEqual({ code, reason })
+        expect(frames.every(({ payload }, at) => payload.equals(said[at] as Buffer))).toBe(true)
+      }
     }
-  }
-  for (const both of talks) for (const talk of both) talk.stopped = true
-  await Promise.all(over)
-  for (const { client, server } of tunnels) {
-    expect(await Promise.all([client.rest(), server.rest()])).toEqual([
-      { text: '', ending: 'fin' },
-      { text: '', ending: 'fin' },
-    ])
-    client.end()
-    server.end()
-  }
-  await drained
-})
+    for (const both of talks) for (const talk of both) talk.stopped = true
+    await Promise.all(over)
+    for (const { client, server } of tunnels) {
+      expect(await Promise.all([client.rest(), server.rest()])).toEqual([
+        { text: '', ending: 'fin' },
+        { text: '', ending: 'fin' },
+      ])
+      client.end()
+      server.end()
+    }
+    await drained
+  },
+)
 
 test.each([
   ['plain', false],

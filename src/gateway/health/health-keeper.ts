@@ -7,7 +7,7 @@ import type { Failure } from '../failure.ts'
 import { LiveSet } from '../live-set.ts'
 import type { Log } from '../log.ts'
 import type { Timers } from '../timers.ts'
-import type { Tunnel, TunnelEnd } from '../tunnel.ts'
+import type { Tunnel, TunnelOutcome } from '../tunnel.ts'
 import type { HealthRules } from './backend-health.ts'
 import type { PoolHealth } from './pool-health.ts'
 import type { Probe, ProbeResult } from './probe.ts'
@@ -142,7 +142,7 @@ export class HealthKeeper {
    * broken frames, has failed. Every Close frame is an orderly end, whatever its code: what it means is between
    * client and backend (envoy#24690 is what comes of counting more).
    */
-  tunnelEnded(tunnel: Tunnel, end: TunnelEnd): void {
+  tunnelEnded(tunnel: Tunnel, end: TunnelOutcome): void {
     const ward = this.#wards.get(tunnel.backend)
     if (ward === undefined) return
     const { health } = tunnel.backend
