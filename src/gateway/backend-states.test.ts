@@ -50,13 +50,13 @@ class Rig {
         this.end(tunnel)
       }
       this.tunnels.add(tunnel)
-      this.backend.connections++
+      this.backend.tunnelOpened()
     }
   }
 
   end(tunnel: Tunnel): void {
     this.tunnels.delete(tunnel)
-    this.backend.connections--
+    this.backend.tunnelClosed()
   }
 
   /** Lets seconds pass. */

@@ -36,21 +36,6 @@ function encodeControlFrame(opcode: number, payload: Uint8Array, maskKey?: Uint8
   return frame
 }
 
-/**
- * A whole Ping (RFC 6455 §5.5.2).
- * @param payload at most 125 bytes
- * @param maskKey as in `encodeCloseFrame`
- */
-export function encodePingFrame(payload: Uint8Array, maskKey?: Uint8Array): Uint8Array {
-  const header = maskKey === undefined ? 2 : 6
-  const frame = new Uint8Array(header + payload.length)
-  frame[0] = fin | pingOpcode
-  frame[1] = payload.length
-  frame.set(payload, header)
-  if (maskKey !== undefined) mask(frame, maskKey)
-  return frame
-}
-
 function mask(frame: Uint8Array, key: Uint8Array): void {
   frame[1] = (frame[1] as number) | maskBit
   frame.set(key, 2)
