@@ -24,7 +24,9 @@ async function talkers(port: number, count: number): Promise<Talker[]> {
 /** A gateway in front of two echo servers, and so many tunnels, all to the first. */
 async function crowd(count: number) {
   const [first, second] = [await echo(), await echo()]
-  const running = await stage.gateway({ backends: [first.address, second.address] })
+  // In turn, so that shares can be counted.
+  const backends = [first.address, second.address]
+  const running = await stage.gateway({ pools: { main: { policy: 'round-robin', backends } } })
   running.gateway.disable(second.address)
   const clients = await talkers(running.port, count)
   running.gateway.enable(second.address)
