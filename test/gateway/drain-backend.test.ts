@@ -193,6 +193,25 @@ describe('the state of a backend', () => {
     expect(statesOf(gateway)).toEqual(['disabled', 'active'])
   })
 
+  test('and its health survive a change of weights, also on routes with a policy of their own', async () => {
+    const health = { tcp: true, interval: '50ms', fall: 1 } as const
+    const up = await echo()
+    const { gateway, port } = await stage.gateway({
+      pools: { main: { policy: { hash: { header: 'x' } }, backends: ['127.0.0.1:1', up.address], health } },
+      routes: [{ match: { path: '/own' }, pool: 'main', policy: 'least-connections' }, { pool: 'main' }],
+    })
+    const healths = () => gateway.backends.map((backend) => backend.health)
+    expect(await eventually(() => healths().join() === 'down,up')).toBe(true)
+    for (let weight = 1; weight <= 20; weight++) gateway.setWeight('127.0.0.1:1', weight)
+    expect(healths()).toEqual(['down', 'up'])
+    expect(gateway.pools).toMatchObject([{ policy: 'hash of header x', backends: [{ weight: 20 }, {}] }])
+    await talkers(port, 4)
+    expect(connectionsOf(gateway)).toEqual([0, 4])
+    expect(gateway.backends[0]?.connectFailures).toBe(0)
+    gateway.disable(up.address)
+    expect(gateway.backends.map(({ active }) => active)).toEqual([0, 0])
+  })
+
   test('of somebody unknown cannot be changed', async () => {
     const { gateway } = await stage.gateway()
     await expect(gateway.drain('nobody:1')).rejects.toThrow('no pool has a backend nobody:1')
