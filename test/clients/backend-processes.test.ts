@@ -30,7 +30,7 @@ function shares(of: readonly Visitor[]): Record<string, number> {
 describe('a backend that is killed under 500 live tunnels', () => {
   test('costs its own tunnels and no other; the next go elsewhere, and to it again once it is back', async () => {
     const services = await site.services('a', 'b', 'c')
-    const { port } = await site.proxy(services)
+    const { port } = await site.configured(services, 'log: { level: warn }')
     const all = await enter(port, 500)
     const before = shares(all)
     expect(Object.values(before).sort()).toEqual([166, 167, 167])

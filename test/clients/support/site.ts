@@ -50,7 +50,7 @@ export class Site {
     const backends = services.map(({ port }) => `'127.0.0.1:${port}'`).join(', ')
     writeFileSync(
       file,
-      `listen: [{ host: 127.0.0.1, port: 0 }]\npools: { all: { policy: round-robin, backends: [${backends}] } }\nroutes: [{ pool: all }]\n${settings}\n`,
+      `listen: [{ host: 127.0.0.1, port: 0 }]\npools: { all: { policy: round-robin, ejection: { failures: 0 }, backends: [${backends}] } }\nroutes: [{ pool: all }]\n${settings}\n`,
     )
     return this.#proxy(['run', '--config', file])
   }
