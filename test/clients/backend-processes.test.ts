@@ -30,7 +30,11 @@ function shares(of: readonly Visitor[]): Record<string, number> {
 describe('a backend that is killed under 500 live tunnels', () => {
   test('costs its own tunnels and no other; the next go elsewhere, and to it again once it is back', async () => {
     const services = await site.services('a', 'b', 'c')
-    const { port } = await site.configured(services, 'log: { level: warn }')
+    const { port } = await site.configured(
+      services,
+      'log: { level: error }',
+      ', ejection: { time: 200ms }, slowStart: { from: 100 }',
+    )
     const all = await enter(port, 500)
     const before = shares(all)
     expect(Object.values(before).sort()).toEqual([166, 167, 167])
@@ -48,6 +52,8 @@ describe('a backend that is killed under 500 live tunnels', () => {
     expect(Object.keys(next).sort()).toEqual(['a', 'c'])
 
     await site.service('b', victim.port)
+    // It was ejected for 200 ms, and for as long again with each time it was asked in vain.
+    while (!(await enter(port, 3)).some(({ server }) => server === victim.name));
     expect(shares(await enter(port, 30))).toEqual({ a: 10, b: 10, c: 10 })
     expect(await Promise.all(others.map((visitor) => visitor.echoes('and still')))).toEqual(
       others.map(() => true),

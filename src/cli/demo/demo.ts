@@ -87,7 +87,13 @@ async function startGateway(
     const gateway = createGateway({
       listen: [{ host, port: candidate }],
       pools: {
-        chat: { policy: 'round-robin', backends: servers.map(({ address }) => address) },
+        chat: {
+          policy: 'round-robin',
+          backends: servers.map(({ address }) => address),
+          // Whoever presses Start wants to see clients land there now, not after the usual caution.
+          ejection: { failures: 0 },
+          slowStart: { from: 100 },
+        },
         page: { backends: [`127.0.0.1:${pagePort}`] },
       },
       routes: [{ match: { path: '/chat' }, pool: 'chat' }, { pool: 'page' }],

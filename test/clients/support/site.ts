@@ -44,13 +44,17 @@ export class Site {
     return this.#proxy(['proxy', '--listen', '127.0.0.1:0', '--log-level', 'warn', ...inTurn, ...to])
   }
 
-  /** `fairlead run` in front of backends. @param settings further lines of the config file */
-  configured(services: readonly Service[], settings: string): Promise<Balancer> {
+  /**
+   * `fairlead run` in front of backends.
+   * @param settings further lines of the config file
+   * @param pool further fields of the pool
+   */
+  configured(services: readonly Service[], settings: string, pool = ''): Promise<Balancer> {
     const file = join(this.folder, 'fairlead.yaml')
     const backends = services.map(({ port }) => `'127.0.0.1:${port}'`).join(', ')
     writeFileSync(
       file,
-      `listen: [{ host: 127.0.0.1, port: 0 }]\npools: { all: { policy: round-robin, ejection: { failures: 0 }, backends: [${backends}] } }\nroutes: [{ pool: all }]\n${settings}\n`,
+      `listen: [{ host: 127.0.0.1, port: 0 }]\npools: { all: { policy: round-robin, backends: [${backends}]${pool} } }\nroutes: [{ pool: all }]\n${settings}\n`,
     )
     return this.#proxy(['run', '--config', file])
   }

@@ -17,7 +17,10 @@ export function watched(
   options: Partial<GatewayOptions> = {},
 ): Promise<Running> {
   const addresses = backends.map(({ address }) => address)
-  return stage.gateway({ pools: { main: { backends: addresses, ...pool } }, ...options })
+  return stage.gateway({
+    pools: { main: { policy: 'round-robin', backends: addresses, ...pool } },
+    ...options,
+  })
 }
 
 /** What a gateway says about one of its backends. */
