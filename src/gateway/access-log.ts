@@ -21,7 +21,7 @@ interface Served {
 
 /** The access line of a request that is over; `code` tells what went wrong with it, if anything. */
 export function logRequest(context: GatewayContext, served: Served, peer: Peer, code: string | null): void {
-  if (!context.accessLog) return
+  if (!context.snapshot.accessLog) return
   const { head, backend, startedAt } = served
   context.log.info(
     {
@@ -66,7 +66,7 @@ export function logDeclined(
 
 /** The access line of bytes that were no request. */
 export function logRefused(context: GatewayContext, requestId: string, peer: Peer, failure: Failure): void {
-  if (!context.accessLog) return
+  if (!context.snapshot.accessLog) return
   const { code, message } = failure
   context.log.info(
     { event: 'request.refused', requestId, client: peer.address, code, reason: message },
@@ -81,7 +81,8 @@ export function tellTunnelOpened(
   tunnel: Tunnel,
   peer: Peer,
 ): void {
-  const { accessLog, events, log } = context
+  const { events, log } = context
+  const { accessLog } = context.snapshot
   const listens = events.listens('tunnel.opened')
   if (!accessLog && !listens) return
   const start: TunnelStart = {

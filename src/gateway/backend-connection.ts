@@ -21,7 +21,6 @@ export interface BackendUser {
 /** What a backend connection needs of its gateway. */
 export interface BackendConnectionHost {
   readonly timers: Timers
-  readonly headLimits: HeadLimits
   /** Live backend connections, busy, idle or leaving; a tunnel's are counted by the tunnel. */
   readonly backendConnections: Set<BackendConnection>
 }
@@ -39,12 +38,21 @@ export class BackendConnection {
   readonly #host: BackendConnectionHost
   readonly #timer: Timer<BackendConnection>
 
-  /** Takes over an open socket and adds itself to the live connections until it ends. */
-  constructor(host: BackendConnectionHost, socket: Socket, backend: Backend, user: BackendUser) {
+  /**
+   * Takes over an open socket and adds itself to the live connections until it ends.
+   * @param limits of the heads it reads; its user may change those of its reader
+   */
+  constructor(
+    host: BackendConnectionHost,
+    socket: Socket,
+    backend: Backend,
+    user: BackendUser,
+    limits: HeadLimits,
+  ) {
     this.socket = socket
     this.backend = backend
     this.user = user
-    this.reader = new HeadReader(host.headLimits)
+    this.reader = new HeadReader(limits)
     this.#host = host
     this.#timer = new Timer<BackendConnection>(this, onTimeout)
     socket.context = this

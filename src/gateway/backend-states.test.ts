@@ -37,7 +37,7 @@ class Rig {
       backendConnections: [],
       reuse: { closeOf() {} } as unknown as BackendStatesHost['reuse'],
       log: { debug() {}, info() {}, warn() {}, error() {} },
-      config: { timeouts: { drain: 300_000, halfClosed: 10_000 } },
+      snapshot: { config: { timeouts: { drain: 300_000, halfClosed: 10_000 } } },
     })
   }
 

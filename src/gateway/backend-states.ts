@@ -22,7 +22,9 @@ export interface BackendStatesHost extends PacedCloseHost {
   readonly events: GatewayEmitter
   readonly reuse: ConnectionReuse
   readonly backendConnections: Iterable<BackendConnection>
-  readonly config: { readonly timeouts: { readonly drain: number; readonly halfClosed: number } }
+  readonly snapshot: {
+    readonly config: { readonly timeouts: { readonly drain: number; readonly halfClosed: number } }
+  }
 }
 
 /** A drain under way. */
@@ -116,9 +118,9 @@ export class BackendStates {
   #changed(backend: Backend, previous: BackendState, by: StateSource): void {
     const { state, address } = backend
     if (state === previous) return
-    const { log, events, reuse, config } = this.#host
+    const { log, events, reuse, snapshot } = this.#host
     if (state !== 'active') reuse.closeOf(backend)
-    if (state === 'draining') this.#begin(backend, config.timeouts.drain, [])
+    if (state === 'draining') this.#begin(backend, snapshot.config.timeouts.drain, [])
     else this.#giveUp(backend)
     const change = { backend: address, state, previous, by }
     log.info({ event: 'backend.state', ...change }, `backend ${address} is ${state}`)
@@ -126,12 +128,12 @@ export class BackendStates {
   }
 
   #begin(backend: Backend, over: number, waiting: Drain['waiting']): void {
-    const { timers, config } = this.#host
+    const { timers, snapshot } = this.#host
     const drain: Drain = {
       close: new PacedClose(this.#host, {
         code: closeCodes.restart,
         over,
-        patience: config.timeouts.halfClosed,
+        patience: snapshot.config.timeouts.halfClosed,
         concerns: (tunnel) => tunnel.backend === backend,
         onStep: () => this.#look(backend, drain),
       }),

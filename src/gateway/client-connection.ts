@@ -12,9 +12,8 @@ import { failureAnswer } from './error-answer.ts'
 import { Exchange, type Requester } from './exchange.ts'
 import { type Failure, statusOf } from './failure.ts'
 import { Peer } from './forwarding.ts'
-import type { Pool } from './pool.ts'
+import type { Route, Snapshot } from './snapshot.ts'
 import type { Tunnel } from './tunnel.ts'
-import type { TunnelRules } from './tunnel-rules.ts'
 import { stopping, Upgrade, type Upgrader } from './upgrade.ts'
 
 /** How long a client may take to close after our last answer, while what it still sends is thrown away. */
@@ -40,7 +39,7 @@ type Phase =
 /** One accepted connection, from its first byte until it becomes a tunnel or ends. */
 export class ClientConnection implements Requester, Upgrader {
   readonly socket: Socket
-  readonly peer: Peer
+  peer: Peer
   readonly #context: GatewayContext
   readonly #connections: Set<ClientConnection>
   readonly #reader: HeadReader<RequestHead>
@@ -64,13 +63,14 @@ export class ClientConnection implements Requester, Upgrader {
     this.#context = context
     this.#connections = connections
     this.socket = socket
-    this.peer = new Peer(socket.remoteAddress, context.trusted)
-    this.#reader = new HeadReader(context.headLimits)
+    const { trusted, headLimits, config } = context.snapshot
+    this.peer = new Peer(socket.remoteAddress, trusted)
+    this.#reader = new HeadReader(headLimits)
     this.#timer = new Timer<ClientConnection>(this, onDeadline)
     socket.context = this
     socket.handler = clientHandler
     connections.add(this)
-    context.timers.schedule(this.#timer, context.config.timeouts.requestHead)
+    context.timers.schedule(this.#timer, config.timeouts.requestHead)
   }
 
   /**
@@ -148,7 +148,7 @@ export class ClientConnection implements Requester, Upgrader {
     if (this.#phase === 'head') {
       this.#refuse({ code: 'REQUEST_HEAD_TIMEOUT', message: 'the request head stopped coming' })
     } else if (this.#work instanceof Exchange) {
-      if (this.#work.excusesClient()) this.#expectBody()
+      if (this.#work.excusesClient()) this.#expectBody(this.#work)
       else this.#work.bodyTimedOut()
     } else if (this.#phase === 'idle') {
       this.#linger()
@@ -197,7 +197,14 @@ export class ClientConnection implements Requester, Upgrader {
     head: ResponseHead,
     rest: Uint8Array | null,
   ): void {
-    const exchange = new Exchange(this.#context, this, upgrade.head, upgrade.requestId, upgrade.pool)
+    const exchange = new Exchange(
+      this.#context,
+      upgrade.snapshot,
+      this,
+      upgrade.head,
+      upgrade.requestId,
+      upgrade.route.pool,
+    )
     exchange.startedAt = upgrade.startedAt
     // What the client sent early is no request: the connection cannot be used for another one.
     if (upgrade.hasEarlyBytes) exchange.closeAfter()
@@ -231,8 +238,9 @@ export class ClientConnection implements Requester, Upgrader {
   }
 
   #readHead(chunk: Uint8Array): void {
-    const { parseRequest, timers, config } = this.#context
-    const head = this.#reader.read(chunk, parseRequest)
+    const { timers, snapshot } = this.#context
+    this.#reader.limits = snapshot.headLimits
+    const head = this.#reader.read(chunk, snapshot.parseRequest)
     const rest = this.#reader.rest
     // Else an idle connection would keep the whole chunk alive.
     this.#reader.rest = null
@@ -241,7 +249,7 @@ export class ClientConnection implements Requester, Upgrader {
       if (this.#phase === 'head' || !this.#reader.begun) return
       this.#phase = 'head'
       this.#fresh = false
-      timers.schedule(this.#timer, config.timeouts.requestHead)
+      timers.schedule(this.#timer, snapshot.config.timeouts.requestHead)
     } else if (isFailure(head)) {
       this.#refuse({
         code: head.status === 431 ? 'REQUEST_HEAD_TOO_LARGE' : 'REQUEST_MALFORMED',
@@ -255,13 +263,14 @@ export class ClientConnection implements Requester, Upgrader {
 
   #begin(head: RequestHead, rest: Uint8Array | null): void {
     const context = this.#context
+    const { snapshot } = context
+    if (!this.peer.knows(snapshot.trusted)) this.peer = new Peer(this.socket.remoteAddress, snapshot.trusted)
     const requestId = this.peer.requestId(head.fields) ?? context.nextRequestId()
     this.#phase = 'busy'
     this.#fresh = false
     context.timers.cancel(this.#timer)
-    const route = context.matchRoute(head.host, head.path, head.fields)
-    const pool = context.routePools[route]
-    if (pool === undefined) {
+    const route = snapshot.routes[snapshot.matchRoute(head.host, head.path, head.fields)]
+    if (route === undefined) {
       this.#decline(
         head,
         requestId,
@@ -269,9 +278,9 @@ export class ClientConnection implements Requester, Upgrader {
         rest,
       )
     } else if (head.upgrade === 'websocket') {
-      this.#beginUpgrade(head, requestId, pool, route, rest)
+      this.#beginUpgrade(snapshot, route, head, requestId, rest)
     } else {
-      const exchange = new Exchange(context, this, head, requestId, pool)
+      const exchange = new Exchange(context, snapshot, this, head, requestId, route.pool)
       this.#work = exchange
       this.#afterHead(rest)
       if (this.#work === exchange) exchange.start()
@@ -279,10 +288,10 @@ export class ClientConnection implements Requester, Upgrader {
   }
 
   #beginUpgrade(
+    snapshot: Snapshot,
+    route: Route,
     head: RequestHead,
     requestId: string,
-    pool: Pool,
-    route: number,
     rest: Uint8Array | null,
   ): void {
     const { fields, framing } = head
@@ -305,8 +314,7 @@ export class ClientConnection implements Requester, Upgrader {
       this.#decline(head, requestId, stopping, rest)
       return
     }
-    const rules = this.#context.routeTunnels[route] as TunnelRules
-    const upgrade = new Upgrade(this.#context, this, head, requestId, pool, rules)
+    const upgrade = new Upgrade(this.#context, snapshot, route, this, head, requestId)
     this.#work = upgrade
     this.#afterHead(rest)
     upgrade.start()
@@ -316,7 +324,7 @@ export class ClientConnection implements Requester, Upgrader {
     // An upgrade reads on: the request before it may have paused the socket over these bytes.
     if (rest === null || this.#work instanceof Upgrade) this.socket.resume()
     if (rest !== null) this.#dataWhileBusy(rest)
-    else if (this.#work?.awaitsBody) this.#expectBody()
+    else if (this.#work?.awaitsBody) this.#expectBody(this.#work)
   }
 
   #dataWhileBusy(chunk: Uint8Array): void {
@@ -330,7 +338,7 @@ export class ClientConnection implements Requester, Upgrader {
       end = work.clientData(chunk, 0)
       // It failed over these bytes and was answered.
       if (this.#work !== work) return
-      if (work.awaitsBody) this.#expectBody()
+      if (work.awaitsBody) this.#expectBody(work)
       else this.#context.timers.cancel(this.#timer)
     }
     if (end === chunk.length) return
@@ -339,8 +347,8 @@ export class ClientConnection implements Requester, Upgrader {
     this.socket.pause()
   }
 
-  #expectBody(): void {
-    this.#context.timers.schedule(this.#timer, this.#context.config.timeouts.requestBodyIdle)
+  #expectBody({ snapshot }: Exchange | Upgrade): void {
+    this.#context.timers.schedule(this.#timer, snapshot.config.timeouts.requestBodyIdle)
   }
 
   /** Answers a request that goes nowhere. */
@@ -378,7 +386,8 @@ export class ClientConnection implements Requester, Upgrader {
       return
     }
     this.#phase = 'idle'
-    this.#context.timers.schedule(this.#timer, this.#context.config.timeouts.clientIdle)
+    const { timers, snapshot } = this.#context
+    timers.schedule(this.#timer, snapshot.config.timeouts.clientIdle)
     if (this.#ahead === null) this.socket.resume()
     else this.#advance()
   }

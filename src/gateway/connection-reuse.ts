@@ -4,21 +4,15 @@ import type { BackendConnection, BackendUser } from './backend-connection.ts'
 /** A backend that announces when it closes idle connections is given this much less, so as not to race it. */
 const hintMargin = 1000
 
+interface ReuseConfig {
+  readonly limits: { readonly idleBackendConnections: number }
+  readonly timeouts: { readonly backendIdle: number }
+}
+
 /** Keeps idle HTTP connections to backends for the next request, the last used first. */
 export class ConnectionReuse implements BackendUser {
   readonly #idle = new Map<Backend, BackendConnection[]>()
-  readonly #limit: number
-  readonly #idleTimeout: number
   #closed = false
-
-  /**
-   * @param limit most idle connections for each backend
-   * @param idleTimeout milliseconds one is kept
-   */
-  constructor(limit: number, idleTimeout: number) {
-    this.#limit = limit
-    this.#idleTimeout = idleTimeout
-  }
 
   take(backend: Backend, user: BackendUser): BackendConnection | null {
     const connection = this.#idle.get(backend)?.pop()
@@ -28,12 +22,16 @@ export class ConnectionReuse implements BackendUser {
     return connection
   }
 
-  /** Takes a connection whose last exchange ended exactly where its framing said. */
-  keep(connection: BackendConnection): void {
+  /**
+   * Takes a connection whose last exchange ended exactly where its framing said.
+   * @param config says how many are kept for each backend, and for how long
+   */
+  keep(connection: BackendConnection, { limits, timeouts }: ReuseConfig): void {
     const idle = this.#listOf(connection.backend)
     const hint = connection.keepAliveHint
-    const timeout = hint === 0 ? this.#idleTimeout : Math.min(this.#idleTimeout, hint - hintMargin)
-    if (this.#closed || connection.backend.state !== 'active' || idle.length >= this.#limit || timeout <= 0) {
+    const timeout = hint === 0 ? timeouts.backendIdle : Math.min(timeouts.backendIdle, hint - hintMargin)
+    const full = idle.length >= limits.idleBackendConnections
+    if (this.#closed || connection.backend.state !== 'active' || full || timeout <= 0) {
       // Reset, because an orderly end by us would occupy a local port for a minute, after each request.
       connection.abort()
       return

@@ -13,6 +13,12 @@ export interface Dialler {
   reuses(backend: Backend): boolean
 }
 
+/** Milliseconds for one attempt, and for all of them together. */
+interface DialTimeouts {
+  readonly connect: number
+  readonly connectTotal: number
+}
+
 /**
  * Connects to a pool: the given backend first, then others as the policy prefers, each at most once, until
  * one accepts, none is left, or `timeouts.connectTotal` is over. Nothing has been sent before a backend
@@ -20,6 +26,7 @@ export interface Dialler {
  */
 export class Dial {
   readonly #context: GatewayContext
+  readonly #timeouts: DialTimeouts
   readonly #selection: Selection
   readonly #dialler: Dialler
   readonly #tried: Backend[] = []
@@ -31,12 +38,19 @@ export class Dial {
   #socket: Socket | null = null
   #lastFailure: Failure
 
-  constructor(context: GatewayContext, selection: Selection, first: Backend, dialler: Dialler) {
+  constructor(
+    context: GatewayContext,
+    timeouts: DialTimeouts,
+    selection: Selection,
+    first: Backend,
+    dialler: Dialler,
+  ) {
     this.#context = context
+    this.#timeouts = timeouts
     this.#selection = selection
     this.#backend = first
     this.#dialler = dialler
-    this.#deadline = context.timers.now() + context.config.timeouts.connectTotal
+    this.#deadline = context.timers.now() + timeouts.connectTotal
     this.#lastFailure = {
       code: 'BACKEND_REFUSED',
       message: `no backend of pool ${selection.pool.name} could be reached`,
@@ -72,7 +86,7 @@ export class Dial {
 
   /** Tries the next address of this backend, else the next backend, else fails. */
   #connect(error: SocketError | null): void {
-    const { timers, config, sockets } = this.#context
+    const { timers, sockets } = this.#context
     const now = timers.now()
     let target = this.#backend.targets(now)[this.#nextTarget++]
     for (let last = error; target === undefined; last = null) {
@@ -92,7 +106,7 @@ export class Dial {
       this.#dialler.dialFailed(this.#lastFailure)
       return
     }
-    const timeout = Math.min(config.timeouts.connect, left)
+    const timeout = Math.min(this.#timeouts.connect, left)
     this.#socket = sockets.connect(target, timeout, dialHandler, this)
   }
 
@@ -101,7 +115,7 @@ export class Dial {
     const backend = this.#backend
     this.#uncount()
     backend.connectFailures++
-    backend.failed(this.#context.config.timeouts.connect, this.#context.timers.now())
+    backend.failed(this.#timeouts.connect, this.#context.timers.now())
     // What this machine lacks is not the backend's fault.
     if (error?.code !== 'exhausted') this.#context.health.failed(backend, reasonOf(error))
     const timedOut = error?.code === 'timeout'

@@ -11,6 +11,7 @@ import { Dial, type Dialler } from './dial.ts'
 import { type Failure, isBackendsFault } from './failure.ts'
 import { type Peer, requestText, responseText } from './forwarding.ts'
 import type { Pool, Selection } from './pool.ts'
+import type { Snapshot } from './snapshot.ts'
 
 /** The client side of an exchange. */
 export interface Requester {
@@ -36,6 +37,7 @@ const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
 
 /** One HTTP request and its answer, both streamed, each side reading only as fast as the other takes. */
 export class Exchange implements BackendUser, Dialler {
+  readonly snapshot: Snapshot
   readonly head: RequestHead
   readonly requestId: string
   readonly pool: Pool
@@ -78,12 +80,14 @@ export class Exchange implements BackendUser, Dialler {
 
   constructor(
     context: GatewayContext,
+    snapshot: Snapshot,
     requester: Requester,
     head: RequestHead,
     requestId: string,
     pool: Pool,
   ) {
     this.#context = context
+    this.snapshot = snapshot
     this.#requester = requester
     this.head = head
     this.requestId = requestId
@@ -91,7 +95,7 @@ export class Exchange implements BackendUser, Dialler {
     this.#selection = pool.select(head, requester.peer, false)
     this.startedAt = context.timers.now()
     this.#requestBody =
-      head.framing.kind === 'none' ? null : new BodyDecoder(head.framing, 'framed', context.headLimits)
+      head.framing.kind === 'none' ? null : new BodyDecoder(head.framing, 'framed', snapshot.headLimits)
     if (this.#requestBody?.done) this.#requestBody = null
   }
 
@@ -113,6 +117,7 @@ export class Exchange implements BackendUser, Dialler {
     const connection = this.#context.reuse.take(backend, this)
     if (connection === null) return false
     this.#dial = null
+    connection.reader.limits = this.snapshot.headLimits
     this.#send(connection)
     return true
   }
@@ -123,7 +128,7 @@ export class Exchange implements BackendUser, Dialler {
     this.backend = connection.backend
     this.#count(connection.backend)
     connection.user = this
-    connection.setTimeout(this.#context.config.timeouts.responseBodyIdle)
+    connection.setTimeout(this.snapshot.config.timeouts.responseBodyIdle)
     this.#respond(connection, head, rest)
   }
 
@@ -191,7 +196,7 @@ export class Exchange implements BackendUser, Dialler {
 
   dialled(socket: Socket, backend: Backend): void {
     this.#dial = null
-    this.#send(new BackendConnection(this.#context, socket, backend, this))
+    this.#send(new BackendConnection(this.#context, socket, backend, this, this.snapshot.headLimits))
   }
 
   dialFailed(failure: Failure): void {
@@ -205,7 +210,7 @@ export class Exchange implements BackendUser, Dialler {
       return
     }
     let bytes: Uint8Array | null = chunk
-    const parse = this.#context.responseParser(this.head.method)
+    const parse = this.snapshot.responseParser(this.head.method)
     while (bytes !== null && !this.#over) {
       const head = connection.reader.read(bytes, parse)
       if (head === undefined) return
@@ -240,7 +245,7 @@ export class Exchange implements BackendUser, Dialler {
   }
 
   backendTimedOut(connection: BackendConnection): void {
-    const { timeouts } = this.#context.config
+    const { timeouts } = this.snapshot.config
     if (this.#awaitsMore(connection) && this.#moves(connection)) {
       connection.setTimeout(this.#responseHead === null ? timeouts.response : timeouts.responseBodyIdle)
     } else if (this.#responseHead === null) {
@@ -267,7 +272,7 @@ export class Exchange implements BackendUser, Dialler {
   }
 
   #startDial(backend: Backend): void {
-    this.#dial = new Dial(this.#context, this.#selection, backend, this)
+    this.#dial = new Dial(this.#context, this.snapshot.config.timeouts, this.#selection, backend, this)
     this.#dial.start()
   }
 
@@ -295,7 +300,7 @@ export class Exchange implements BackendUser, Dialler {
 
   #awaitAnswer(connection: BackendConnection): void {
     this.#sentAt = this.#context.timers.now()
-    connection.setTimeout(this.#context.config.timeouts.response)
+    connection.setTimeout(this.snapshot.config.timeouts.response)
   }
 
   #passInterim(connection: BackendConnection, head: ResponseHead): void {
@@ -336,11 +341,11 @@ export class Exchange implements BackendUser, Dialler {
       this.#finish(connection, rest === null)
       return
     }
-    const body = new BodyDecoder(head.framing, framed ? 'framed' : 'content', this.#context.headLimits)
+    const body = new BodyDecoder(head.framing, framed ? 'framed' : 'content', this.snapshot.headLimits)
     this.#responseBody = body
     if (rest === null && !body.done) {
       if (!this.#requester.write(encodeHead(text))) connection.socket.pause()
-      connection.setTimeout(this.#context.config.timeouts.responseBodyIdle)
+      connection.setTimeout(this.snapshot.config.timeouts.responseBodyIdle)
       return
     }
     this.#passResponseBody(connection, rest ?? empty, 0, text)
@@ -366,7 +371,7 @@ export class Exchange implements BackendUser, Dialler {
     } else if (body.done) {
       this.#finish(connection, end === chunk.length)
     } else {
-      connection.setTimeout(this.#context.config.timeouts.responseBodyIdle)
+      connection.setTimeout(this.snapshot.config.timeouts.responseBodyIdle)
       if (!room) connection.socket.pause()
     }
   }
@@ -382,7 +387,8 @@ export class Exchange implements BackendUser, Dialler {
     // The client may have paused it with the last piece; whoever uses it next expects it to be reading.
     connection.socket.resume()
     if (!clean || this.#requestBody !== null) connection.abort()
-    else if (head.keepAlive && connection.socket.queuedBytes === 0) this.#context.reuse.keep(connection)
+    else if (head.keepAlive && connection.socket.queuedBytes === 0)
+      this.#context.reuse.keep(connection, this.snapshot.config)
     else connection.finish()
     this.#requester.exchangeDone(this, this.#mayKeepOpen(head))
   }
@@ -423,8 +429,8 @@ export class Exchange implements BackendUser, Dialler {
     if (this.#over) return
     const answered = this.#responseHead !== null
     if (!answered && this.backend !== null && isBackendsFault(code)) {
-      const { timers, config } = this.#context
-      this.backend.failed(Math.max(timers.now() - this.startedAt, config.timeouts.connect), timers.now())
+      const now = this.#context.timers.now()
+      this.backend.failed(Math.max(now - this.startedAt, this.snapshot.config.timeouts.connect), now)
     }
     this.cancel()
     const failure = { code, message }

@@ -62,6 +62,11 @@ export class Peer {
     this.#node = forwardedNode(address)
   }
 
+  /** Whether it goes by this list of those who are trusted. */
+  knows(trusted: TrustedNetworks): boolean {
+    return this.#networks === trusted
+  }
+
   /** The id that a trusted proxy gave this request. */
   requestId(fields: Fields): string | undefined {
     if (!this.trusted) return undefined

@@ -1,43 +1,29 @@
 import { randomBytes } from 'node:crypto'
 import { Emitter } from '../core/emitter.ts'
-import { compileRoutes } from '../core/routing.ts'
 import { type Duration, parseDuration } from '../core/units.ts'
-import { parseRequestHead } from '../http1/request-head.ts'
-import { parseResponseHead } from '../http1/response-head.ts'
-import { trustedNetworks } from '../net/address.ts'
-import type { Listener, Socket, SocketPort } from '../net/socket.ts'
+import type { SocketPort } from '../net/socket.ts'
 import { closeCodes } from '../protocol/close-codes.ts'
-import { acceptQueueEmpty } from './accept-queue.ts'
-import { Backend, type BackendState } from './backend.ts'
+import type { Backend } from './backend.ts'
 import type { BackendConnection } from './backend-connection.ts'
 import { BackendStates } from './backend-states.ts'
-import { makeChooser } from './chooser.ts'
 import { ClientConnection } from './client-connection.ts'
 import { ConnectionReuse } from './connection-reuse.ts'
-import type { GatewayContext, ResponseParser } from './context.ts'
+import type { GatewayContext } from './context.ts'
 import type { GatewayEvents } from './events.ts'
 import { HealthKeeper } from './health/health-keeper.ts'
-import { PoolHealth } from './health/pool-health.ts'
 import { IdleCollector } from './idle-collector.ts'
-import { listenError } from './listen-error.ts'
+import { type ListenerStatus, Listeners } from './listeners.ts'
 import { LiveSet } from './live-set.ts'
 import type { Log } from './log.ts'
-import type { GatewayConfig, ListenerConfig, PoolConfig, RouteConfig } from './options.ts'
+import type { GatewayConfig } from './options.ts'
 import { PacedClose } from './paced-close.ts'
 import { describePolicy } from './policy-options.ts'
-import { Pool } from './pool.ts'
+import { makeSnapshot, ownPools, poolsOf } from './snapshot.ts'
 import { type BackendStatus, backendStatuses, type PoolStatus } from './status.ts'
 import { Timers } from './timers.ts'
+import { Topology } from './topology.ts'
 import type { Tunnel } from './tunnel.ts'
-import { tunnelRules } from './tunnel-rules.ts'
-
-/** A listener as it was opened. */
-export interface ListenerStatus {
-  /** `http://127.0.0.1:8080`, or `unix:/path`. */
-  readonly address: string
-  /** 0 for Unix sockets. */
-  readonly port: number
-}
+import { withWeight } from './with-weight.ts'
 
 /** What a gateway is doing: `running` alone means that it takes new connections. */
 export type GatewayState = 'new' | 'running' | 'draining' | 'closed'
@@ -54,39 +40,43 @@ export interface GatewayParts {
 /** Accepts WebSocket and HTTP connections and spreads them over backends. */
 export class Gateway implements AsyncDisposable {
   readonly #context: GatewayContext
-  readonly #timers = new Timers()
   readonly #health: HealthKeeper
-  readonly #backends = new Map<string, Backend>()
-  readonly #pools = new Map<string, Pool>()
+  readonly #topology: Topology
+  readonly #states: BackendStates
+  readonly #listeners: Listeners
   readonly #tunnels = new LiveSet<Tunnel>()
   readonly #clients = new LiveSet<ClientConnection>()
   readonly #backendConnections = new LiveSet<BackendConnection>()
-  readonly #open: { readonly listener: Listener; readonly status: ListenerStatus }[] = []
-  readonly #poolConfigs: Map<string, PoolConfig>
-  readonly #states: BackendStates
   #state: GatewayState = 'new'
-  #accepted = 0
   #goodbyes: PacedClose | null = null
 
   /** Does no I/O. `createGateway` is the friendlier way. */
-  constructor(config: GatewayConfig, parts: GatewayParts) {
-    this.#health = new HealthKeeper({
-      ...parts,
-      timers: this.#timers,
-      tunnels: this.#tunnels,
-      closeGrace: config.timeouts.halfClosed,
-    })
-    this.#poolConfigs = new Map(Object.entries(config.pools))
-    for (const [name, pool] of this.#poolConfigs) this.#pools.set(name, this.#makePool(name, pool))
-    this.#context = makeContext(config, parts, {
-      timers: this.#timers,
+  constructor(config: GatewayConfig, { sockets, log }: GatewayParts) {
+    const timers = new Timers()
+    const tunnels = this.#tunnels
+    const closeGrace = () => this.#context.snapshot.config.timeouts.halfClosed
+    this.#health = new HealthKeeper({ timers, sockets, log, tunnels, closeGrace })
+    this.#topology = new Topology(this.#health, timers)
+    this.#context = {
+      snapshot: makeSnapshot(config, this.#topology),
+      sockets,
+      log,
+      timers,
+      tunnels,
       health: this.#health,
-      tunnels: this.#tunnels,
       backendConnections: this.#backendConnections,
+      reuse: new ConnectionReuse(),
+      collector: new IdleCollector(timers, sockets.collectGarbage, () => tunnels.size),
+      events: new Emitter(),
+      draining: false,
+      nextRequestId: requestIds(),
       restarting: (backend) => this.#states.restarting(backend),
-    })
-    this.#context.routePools = config.routes.map((route) => this.#routePool(route))
+    }
+    this.#topology.order(config)
     this.#states = new BackendStates(this.#context)
+    this.#listeners = new Listeners(sockets, (socket) => {
+      new ClientConnection(this.#context, this.#clients, socket)
+    })
   }
 
   /** Turns from `running` to `draining` when it is told to stop: the time to call it not ready. */
@@ -96,20 +86,22 @@ export class Gateway implements AsyncDisposable {
 
   /** The open listeners, in the order of the options. */
   get listeners(): readonly ListenerStatus[] {
-    return this.#open.map(({ status }) => status)
+    return this.#listeners.statuses
   }
 
   /** Every backend of every pool, with its numbers at this moment. */
   get backends(): readonly BackendStatus[] {
-    return backendStatuses(this.#pools.values(), this.#tunnels)
+    return backendStatuses(ownPools(this.#context.snapshot), this.#tunnels)
   }
 
   /** Every pool with its backends, at this moment. */
   get pools(): readonly PoolStatus[] {
     const { backends } = this
-    return [...this.#poolConfigs].map(([name, { policy }]) => {
-      return { name, policy: describePolicy(policy), backends: backends.filter(({ pool }) => pool === name) }
-    })
+    return [...this.#context.snapshot.pools].map(([name, { config }]) => ({
+      name,
+      policy: describePolicy(config.policy),
+      backends: backends.filter(({ pool }) => pool === name),
+    }))
   }
 
   /** Calls `listener` at each `event` from now on, until the function that is returned is called. */
@@ -127,15 +119,15 @@ export class Gateway implements AsyncDisposable {
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new Error('a gateway can be started once')
     this.#state = 'running'
-    await Promise.all([...this.#backends.values()].map((backend) => this.#resolve(backend)))
+    await Promise.all([...this.#topology.backends].map((backend) => this.#resolve(backend)))
     try {
-      for (const target of this.#context.config.listen) await this.#listen(target)
+      await this.#listeners.open(this.#context.snapshot.config.listen)
     } catch (error) {
       await this.close()
       throw error
     }
     // Closed meanwhile: what was opened since then goes as well.
-    if (this.#context.draining) await this.#stopListening()
+    if (this.#context.draining) await this.#listeners.close()
     else this.#health.start()
   }
 
@@ -157,9 +149,9 @@ export class Gateway implements AsyncDisposable {
   async drain(what: number | string, { over }: { readonly over?: Duration | number } = {}): Promise<unknown> {
     if (typeof what === 'number') return this.#drainAll(what)
     const window =
-      typeof over === 'string' ? parseDuration(over) : (over ?? this.#context.config.timeouts.drain)
+      typeof over === 'string' ? parseDuration(over) : (over ?? this.#context.snapshot.config.timeouts.drain)
     if (window === undefined || !(window >= 0)) throw new RangeError(`expected a duration, not ${over}`)
-    return this.#states.drain(this.#backend(what), window)
+    return this.#states.drain(this.#topology.backend(what), window)
   }
 
   /**
@@ -167,7 +159,7 @@ export class Gateway implements AsyncDisposable {
    * @throws RangeError when no pool has such a backend
    */
   enable(backend: string): void {
-    this.#states.enable(this.#backend(backend))
+    this.#states.enable(this.#topology.backend(backend))
   }
 
   /**
@@ -175,7 +167,7 @@ export class Gateway implements AsyncDisposable {
    * @throws RangeError when no pool has such a backend
    */
   disable(backend: string): void {
-    this.#states.disable(this.#backend(backend))
+    this.#states.disable(this.#topology.backend(backend))
   }
 
   /**
@@ -188,25 +180,7 @@ export class Gateway implements AsyncDisposable {
     if (!(Number.isInteger(weight) && weight >= 0 && weight <= 256)) {
       throw new RangeError(`expected a weight from 0 to 256, not ${weight}`)
     }
-    const concerned = [...this.#poolConfigs].filter(
-      ([name, { backends }]) =>
-        (pool === undefined || pool === name) && backends.some(({ address }) => address === backend),
-    )
-    if (concerned.length === 0) throw new RangeError(`no such pool has a backend ${backend}`)
-    const replaced = new Set<Pool>()
-    for (const [name, config] of concerned) {
-      const backends = config.backends.map((one) => (one.address === backend ? { ...one, weight } : one))
-      const changed = { ...config, backends }
-      this.#poolConfigs.set(name, changed)
-      replaced.add(this.#pools.get(name) as Pool)
-      this.#pools.set(name, this.#makePool(name, changed))
-    }
-    const before = this.#context.routePools
-    const { routes } = this.#context.config
-    this.#context.routePools = routes.map((route, index) => this.#routePool(route, before[index]))
-    for (const pool of replaced) this.#health.release(pool.health)
-    for (const pool of before) if (!this.#context.routePools.includes(pool)) replaced.add(pool)
-    for (const pool of replaced) pool.retire()
+    this.#apply(withWeight(this.#context.snapshot.config, backend, weight, pool))
   }
 
   /** Stops accepting and cuts everything that is live. May be called twice. */
@@ -215,14 +189,14 @@ export class Gateway implements AsyncDisposable {
     this.#context.draining = true
     this.#goodbyes?.stop()
     this.#states.stop()
-    await this.#stopListening()
+    await this.#listeners.close()
     for (const tunnel of this.#tunnels) tunnel.abort()
     for (const client of this.#clients) client.abort()
     this.#context.reuse.closeAll()
     for (const connection of this.#backendConnections) connection.abort()
     await Promise.all([this.#empty(), this.#health.stop()])
     await this.#backendConnections.whenEmpty()
-    for (const pool of [...this.#pools.values(), ...this.#context.routePools]) pool.retire()
+    for (const pool of poolsOf(this.#context.snapshot)) pool.retire()
     this.#context.timers.stop()
   }
 
@@ -239,24 +213,18 @@ export class Gateway implements AsyncDisposable {
     this.#goodbyes = new PacedClose(context, {
       code: closeCodes.goingAway,
       over: milliseconds,
-      patience: Math.min(milliseconds, context.config.timeouts.halfClosed),
+      patience: Math.min(milliseconds, context.snapshot.config.timeouts.halfClosed),
       least: leastPace,
       concerns: () => true,
     })
     for (const client of this.#clients) client.drain()
-    if (this.#open.length > 0) await acceptQueueEmpty(() => this.#accepted)
-    await this.#stopListening()
+    await this.#listeners.quiet()
+    await this.#listeners.close()
     // Those that were accepted meanwhile.
     for (const client of this.#clients) client.drain()
     await Promise.race([this.#empty(), deadline.passed])
     deadline.cancel()
     this.#goodbyes.stop()
-  }
-
-  #backend(address: string): Backend {
-    const backend = this.#backends.get(address)
-    if (backend === undefined) throw new RangeError(`no pool has a backend ${address}`)
-    return backend
   }
 
   async #empty(): Promise<void> {
@@ -265,31 +233,12 @@ export class Gateway implements AsyncDisposable {
     await this.#tunnels.whenEmpty()
   }
 
-  #makePool(name: string, config: PoolConfig): Pool {
-    const weights = config.backends.map(({ weight }) => weight)
-    const backends = config.backends.map(({ address, target, state }) => {
-      const known = this.#backends.get(address)
-      const backend = known ?? new Backend(address, target)
-      if (this.#state === 'new' && state !== undefined) backend.ordered = strictest(backend.ordered, state)
-      this.#backends.set(address, backend)
-      return backend
-    })
-    const records = backends.map(({ health }) => health)
-    const health = new PoolHealth(name, records, weights, config, () => this.#timers.now())
-    this.#health.adopt(health, backends, config)
-    return new Pool(name, backends, weights, makeChooser(config.policy, name, backends, weights), health)
-  }
-
-  /**
-   * A route with a policy of its own has a view of its pool that shares the backends, what they carry and their health.
-   * @param before its view until now, which stays while the pool does
-   */
-  #routePool({ pool: name, policy }: RouteConfig, before?: Pool): Pool {
-    const pool = this.#pools.get(name) as Pool
-    if (policy === undefined) return pool
-    if (before?.health === pool.health) return before
-    const { backends, weights, health } = pool
-    return new Pool(name, backends, weights, makeChooser(policy, name, backends, weights), health)
+  /** From now on requests go by this configuration. */
+  #apply(config: GatewayConfig): void {
+    const before = this.#context.snapshot
+    const after = makeSnapshot(config, this.#topology, before)
+    this.#context.snapshot = after
+    this.#topology.retire(poolsOf(before), poolsOf(after))
   }
 
   /** A name that does not resolve yet is no reason not to start: it is looked up again when it is needed. */
@@ -304,31 +253,6 @@ export class Gateway implements AsyncDisposable {
         `the name of backend ${backend.address} does not resolve: ${reason}`,
       )
     }
-  }
-
-  async #listen(target: ListenerConfig): Promise<void> {
-    try {
-      const local = 'path' in target
-      const listener = await this.#context.sockets.listen(target, (socket) => this.#accept(socket, local))
-      this.#open.push({
-        listener,
-        status: { address: addressOf(target, listener.port), port: listener.port },
-      })
-    } catch (error) {
-      throw listenError(target, error)
-    }
-  }
-
-  #accept(socket: Socket, local: boolean): void {
-    // A TCP client without an address reset already. Not claimed, its socket is closed; taken for a client of a
-    // Unix socket, whatever it says about its origin would be believed.
-    if (!local && socket.remoteAddress === '') return
-    this.#accepted++
-    new ClientConnection(this.#context, this.#clients, socket)
-  }
-
-  async #stopListening(): Promise<void> {
-    await Promise.all(this.#open.splice(0).map(({ listener }) => listener.close()))
   }
 }
 
@@ -348,52 +272,9 @@ class Deadline {
   }
 }
 
-function makeContext(
-  config: GatewayConfig,
-  parts: GatewayParts,
-  own: Pick<GatewayContext, 'timers' | 'health' | 'tunnels' | 'backendConnections' | 'restarting'>,
-): GatewayContext {
-  const { timers, tunnels } = own
-  const headLimits = { bytes: config.limits.head, fields: config.limits.fields }
-  const forHead: ResponseParser = (bytes, start, end) =>
-    parseResponseHead(bytes, start, end, headLimits, 'HEAD')
-  const forRest: ResponseParser = (bytes, start, end) =>
-    parseResponseHead(bytes, start, end, headLimits, 'GET')
-  return {
-    ...own,
-    config,
-    sockets: parts.sockets,
-    log: parts.log,
-    accessLog: config.log.access && (config.log.level === 'info' || config.log.level === 'debug'),
-    collector: new IdleCollector(timers, parts.sockets.collectGarbage, () => tunnels.size),
-    trusted: trustedNetworks(config.trustedProxies),
-    reuse: new ConnectionReuse(config.limits.idleBackendConnections, config.timeouts.backendIdle),
-    matchRoute: compileRoutes(config.routes),
-    routePools: [],
-    routeTunnels: config.routes.map((route) => tunnelRules(route, config.pools[route.pool] as PoolConfig)),
-    events: new Emitter(),
-    headLimits,
-    draining: false,
-    nextRequestId: requestIds(),
-    parseRequest: (bytes, start, end) => parseRequestHead(bytes, start, end, headLimits),
-    responseParser: (method) => (method === 'HEAD' ? forHead : forRest),
-  }
-}
-
 /** Ids that are unique among gateways (random part) and within this one (counter), and cheap. */
 function requestIds(): () => string {
   const gateway = randomBytes(6).toString('hex')
   let count = 0
   return () => `${gateway}-${(++count).toString(36)}`
-}
-
-function strictest(first: BackendState, second: BackendState): BackendState {
-  if (first === 'disabled' || second === 'active') return first
-  return second
-}
-
-function addressOf(target: ListenerConfig, port: number): string {
-  if ('path' in target) return `unix:${target.path}`
-  const host = target.host ?? 'localhost'
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
 }

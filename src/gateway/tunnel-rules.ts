@@ -1,4 +1,4 @@
-import type { PoolConfig, RouteConfig } from './options.ts'
+import type { GatewayConfig, PoolConfig, RouteConfig } from './options.ts'
 
 /** What a route and its pool say about their tunnels. */
 export interface TunnelRules {
@@ -9,6 +9,8 @@ export interface TunnelRules {
   readonly maxAge: number | null
   /** Whether a backend that closes with 1012 is drained. */
   readonly drainOnRestart: boolean
+  /** Milliseconds it may live on after one side has finished. */
+  readonly halfClosed: number
 }
 
 export interface HeartbeatRule {
@@ -18,7 +20,16 @@ export interface HeartbeatRule {
   readonly to: 'both' | 'client' | 'backend'
 }
 
-export function tunnelRules(route: RouteConfig, pool: PoolConfig): TunnelRules {
-  const { heartbeat = null, idle = null, maxAge = null } = route
-  return { heartbeat, idle, maxAge, drainOnRestart: pool.drainOnRestart }
+export function tunnelRules(
+  { heartbeat, idle, maxAge }: RouteConfig,
+  { drainOnRestart }: PoolConfig,
+  { halfClosed }: GatewayConfig['timeouts'],
+): TunnelRules {
+  return {
+    heartbeat: heartbeat ?? null,
+    idle: idle ?? null,
+    maxAge: maxAge ?? null,
+    drainOnRestart,
+    halfClosed,
+  }
 }

@@ -22,19 +22,16 @@ export class TunnelWatch {
   readonly #timers: Timers
   readonly #tunnel: Watched
   readonly #rules: TunnelRules
-  /** Milliseconds a peer gets to answer a Close. */
-  readonly #patience: number
   readonly #beat = new Timer<TunnelWatch>(this, (watch) => watch.#onBeat())
   readonly #look = new Timer<TunnelWatch>(this, (watch) => watch.#onLook())
   readonly #age = new Timer<TunnelWatch>(this, (watch) => watch.#onAge())
   #seen = 0
   #quietLooks = 0
 
-  constructor(timers: Timers, tunnel: Watched, rules: TunnelRules, patience: number) {
+  constructor(timers: Timers, tunnel: Watched, rules: TunnelRules) {
     this.#timers = timers
     this.#tunnel = tunnel
     this.#rules = rules
-    this.#patience = patience
     this.#nextBeat()
     if (rules.idle !== null) timers.schedule(this.#look, rules.idle / looks)
     if (rules.maxAge !== null) timers.schedule(this.#age, jitter(rules.maxAge, Math.random()))
@@ -59,12 +56,12 @@ export class TunnelWatch {
     const { activity } = this.#tunnel
     this.#quietLooks = activity === this.#seen ? this.#quietLooks + 1 : 0
     this.#seen = activity
-    if (this.#quietLooks >= looks) this.#tunnel.close(closeCodes.idle, this.#patience)
+    if (this.#quietLooks >= looks) this.#tunnel.close(closeCodes.idle, this.#rules.halfClosed)
     else this.#timers.schedule(this.#look, (this.#rules.idle as number) / looks)
   }
 
   #onAge(): void {
-    this.#tunnel.close(closeCodes.maxAge, this.#patience)
+    this.#tunnel.close(closeCodes.maxAge, this.#rules.halfClosed)
   }
 }
 

@@ -54,7 +54,7 @@ class FakeSocket implements Socket {
 }
 
 const halfClosed = 10_000
-const noRules: TunnelRules = { heartbeat: null, idle: null, maxAge: null, drainOnRestart: true }
+const noRules: TunnelRules = { heartbeat: null, idle: null, maxAge: null, drainOnRestart: true, halfClosed }
 const clientClose = encodeCloseFrame(1000, '', new Uint8Array(4))
 const backendClose = encodeCloseFrame(1000, '')
 /** `hello`, as a backend says it. */
@@ -71,13 +71,12 @@ function open(rules: Partial<TunnelRules> = {}) {
   const host = {
     timers,
     log: { debug() {}, info() {}, warn() {}, error() {} },
-    accessLog: false,
+    snapshot: { accessLog: false },
     tunnels: new Set<Tunnel>(),
     collector: new IdleCollector(timers, undefined, () => 0),
     health: { tunnelEnded() {} },
     events: new Emitter<GatewayEvents>(),
     restarting: (backend: Backend) => restarting.push(backend),
-    config: { timeouts: { halfClosed } },
   }
   const client = new FakeSocket()
   const server = new FakeSocket()

@@ -16,8 +16,8 @@ import { needsWatch, TunnelWatch } from './tunnel-watch.ts'
 export interface TunnelHost {
   readonly timers: Timers
   readonly log: Log
-  /** Whether access lines are wanted, so that nobody builds a line that is thrown away. */
-  readonly accessLog: boolean
+  /** The present one; how a tunnel behaves was decided when it was opened. */
+  readonly snapshot: { readonly accessLog: boolean }
   /** Live tunnels. */
   readonly tunnels: Set<Tunnel>
   readonly collector: IdleCollector
@@ -26,7 +26,6 @@ export interface TunnelHost {
   readonly events: GatewayEmitter
   /** A backend closed a tunnel because it restarts. */
   restarting(backend: Backend): void
-  readonly config: { readonly timeouts: { readonly halfClosed: number } }
 }
 
 /** How a tunnel ended, as far as it tells about the health of its backend. */
@@ -93,9 +92,7 @@ export class Tunnel {
     this.fromBackend = new FrameTracker(false, deflate)
     this.#rules = rules
     this.#heartbeat = rules.heartbeat === null ? null : new Heartbeat(this, rules.heartbeat)
-    this.#watch = needsWatch(rules)
-      ? new TunnelWatch(host.timers, this, rules, host.config.timeouts.halfClosed)
-      : null
+    this.#watch = needsWatch(rules) ? new TunnelWatch(host.timers, this, rules) : null
     client.context = this
     server.context = this
     client.handler = clientLeg
@@ -142,7 +139,7 @@ export class Tunnel {
       this.#careful = heartbeat.busy
       return
     }
-    this.close(closeCodes.unanswered, this.#host.config.timeouts.halfClosed)
+    this.close(closeCodes.unanswered, this.#rules.halfClosed)
     if (gone === 'client') this.client.abort()
     else this.server.abort()
   }
@@ -278,7 +275,7 @@ export class Tunnel {
   }
 
   #halfClosed(): void {
-    this.#setDeadline(this.#host.config.timeouts.halfClosed)
+    this.#setDeadline(this.#rules.halfClosed)
   }
 
   /** The earliest deadline counts. */
@@ -341,7 +338,8 @@ export class Tunnel {
       closed: fromClient.closeCode !== 0 || fromBackend.closeCode !== 0,
       age: host.timers.now() - this.openedAt,
     })
-    if (host.accessLog) host.log.info({ event: 'tunnel.closed', ...this.#summary() }, 'tunnel closed')
+    if (host.snapshot.accessLog)
+      host.log.info({ event: 'tunnel.closed', ...this.#summary() }, 'tunnel closed')
     if (host.events.listens('tunnel.closed')) host.events.emit('tunnel.closed', this.#summary())
   }
 

@@ -10,9 +10,9 @@ import type { GatewayContext } from './context.ts'
 import { Dial, type Dialler } from './dial.ts'
 import { type Failure, isBackendsFault } from './failure.ts'
 import { type Peer, requestText, switchingText } from './forwarding.ts'
-import type { Pool, Selection } from './pool.ts'
+import type { Selection } from './pool.ts'
+import type { Route, Snapshot } from './snapshot.ts'
 import { Tunnel } from './tunnel.ts'
-import type { TunnelRules } from './tunnel-rules.ts'
 
 /** The client side of an upgrade. Exactly one of the three is called, unless cancelled. */
 export interface Upgrader {
@@ -38,9 +38,10 @@ const earlyLimit = 64 * 1024
  * connection; once the request was sent, its one backend decides.
  */
 export class Upgrade implements BackendUser, Dialler {
+  readonly snapshot: Snapshot
+  readonly route: Route
   readonly head: RequestHead
   readonly requestId: string
-  readonly pool: Pool
   readonly startedAt: number
   backend: Backend | null = null
   /** Status answered to the client, 0 before. */
@@ -58,36 +59,35 @@ export class Upgrade implements BackendUser, Dialler {
   #counted: Backend | null = null
   #dial: Dial | null = null
   #connection: BackendConnection | null = null
-  readonly #rules: TunnelRules
   #early: Uint8Array[] = []
   bytesFromClient = 0
   #over = false
 
   constructor(
     context: GatewayContext,
+    snapshot: Snapshot,
+    route: Route,
     upgrader: Upgrader,
     head: RequestHead,
     requestId: string,
-    pool: Pool,
-    rules: TunnelRules,
   ) {
     this.#context = context
+    this.snapshot = snapshot
+    this.route = route
     this.#upgrader = upgrader
     this.head = head
     this.requestId = requestId
-    this.pool = pool
-    this.#rules = rules
-    this.#selection = pool.select(head, upgrader.peer, true)
+    this.#selection = route.pool.select(head, upgrader.peer, true)
     this.startedAt = context.timers.now()
   }
 
   start(): void {
     const backend = this.#selection.next(null)
     if (backend === null) {
-      this.#fail('NO_BACKEND', `pool ${this.pool.name} has no backend for this connection`)
+      this.#fail('NO_BACKEND', `pool ${this.route.pool.name} has no backend for this connection`)
       return
     }
-    this.#dial = new Dial(this.#context, this.#selection, backend, this)
+    this.#dial = new Dial(this.#context, this.snapshot.config.timeouts, this.#selection, backend, this)
     this.#dial.start()
   }
 
@@ -120,10 +120,10 @@ export class Upgrade implements BackendUser, Dialler {
     backend.take()
     this.#counted = backend
     this.#sentAt = this.#context.timers.now()
-    const connection = new BackendConnection(this.#context, socket, backend, this)
+    const connection = new BackendConnection(this.#context, socket, backend, this, this.snapshot.headLimits)
     this.#connection = connection
     socket.write(encodeHead(requestText(this.head, this.#upgrader.peer, this.requestId, true)))
-    connection.setTimeout(this.#context.config.timeouts.upgrade)
+    connection.setTimeout(this.snapshot.config.timeouts.upgrade)
   }
 
   /** Whether the backend agrees is not known before it answered, so an upgrade has a connection of its own. */
@@ -137,7 +137,7 @@ export class Upgrade implements BackendUser, Dialler {
   }
 
   backendData(connection: BackendConnection, chunk: Uint8Array): void {
-    const parse = this.#context.responseParser('GET')
+    const parse = this.snapshot.responseParser('GET')
     let bytes: Uint8Array | null = chunk
     while (bytes !== null) {
       const head = connection.reader.read(bytes, parse)
@@ -199,13 +199,14 @@ export class Upgrade implements BackendUser, Dialler {
     const server = connection.release()
     const extended = head.fields.has('sec-websocket-extensions')
     const { backend } = connection
-    const tunnel = new Tunnel(this.#context, client, server, backend, this.requestId, extended, this.#rules)
+    const rules = this.route.tunnels
+    const tunnel = new Tunnel(this.#context, client, server, backend, this.requestId, extended, rules)
     this.#uncount()
     const now = this.#context.timers.now()
     backend.handshakes.observe(now - this.#sentAt, now)
     if (rest !== null) tunnel.backendSaid(rest)
     const secure = this.#upgrader.peer.secure(this.head.fields)
-    const text = switchingText(head, this.pool.pinField(this.#selection, backend, secure))
+    const text = switchingText(head, this.route.pool.pinField(this.#selection, backend, secure))
     if (!client.write(encodeHead(text, rest ?? undefined))) server.pause()
     this.#context.health.tunnelOpened(tunnel)
     this.#upgrader.upgraded(this, tunnel)
@@ -218,7 +219,7 @@ export class Upgrade implements BackendUser, Dialler {
     if (this.#over) return
     if (this.backend !== null && isBackendsFault(code)) {
       const now = this.#context.timers.now()
-      this.backend.failed(Math.max(now - this.#sentAt, this.#context.config.timeouts.connect), now)
+      this.backend.failed(Math.max(now - this.#sentAt, this.snapshot.config.timeouts.connect), now)
     }
     this.cancel()
     const failure = { code, message }

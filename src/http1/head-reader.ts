@@ -24,11 +24,12 @@ interface Pending {
 export class HeadReader<T> {
   /** The bytes of the last chunk behind the head that `read` returned, null if there are none. */
   rest: Uint8Array | null = null
-  readonly #limits: HeadLimits
+  /** Of the next head; what is already held of one keeps its bound. */
+  limits: HeadLimits
   #pending: Pending | null = null
 
   constructor(limits: HeadLimits) {
-    this.#limits = limits
+    this.limits = limits
   }
 
   /** Whether some bytes of a head are held that is not complete yet. */
@@ -51,7 +52,7 @@ export class HeadReader<T> {
     this.rest = null
     if (this.#pending !== null) return this.#continue(this.#pending, chunk, parse)
     const found = indexOf.call(chunk, emptyLine, 0)
-    if (found === -1 || found + 4 > this.#limits.bytes) return this.#begin(chunk)
+    if (found === -1 || found + 4 > this.limits.bytes) return this.#begin(chunk)
     const end = found + 4
     const head = parse(chunk, 0, end)
     // A forbidden byte outranks what the parser minds, as it does when the head comes in pieces.
@@ -62,7 +63,7 @@ export class HeadReader<T> {
 
   /** Scans a chunk that holds no complete head within the bound, and keeps it. */
   #begin(chunk: Uint8Array): HeadFailure | undefined {
-    const scanner = new HeadScanner(this.#limits.bytes, false)
+    const scanner = new HeadScanner(this.limits.bytes, false)
     scanner.scan(chunk, 0)
     if (scanner.failure !== null) return scanner.failure
     if (chunk.length === 0) return undefined
@@ -87,7 +88,7 @@ export class HeadReader<T> {
   }
 
   #scanFailure(chunk: Uint8Array, end: number): HeadFailure | null {
-    const scanner = new HeadScanner(this.#limits.bytes, false)
+    const scanner = new HeadScanner(this.limits.bytes, false)
     scanner.scan(chunk.subarray(0, end), 0)
     return scanner.failure
   }

@@ -37,7 +37,7 @@ function makeKeeper() {
   const events: string[] = []
   const note = (fields: object) => void events.push((fields as { event: string }).event)
   const log = { debug: note, info: note, warn: note, error: note }
-  const keeper = new HealthKeeper({ timers, sockets, log, tunnels: new Set(), closeGrace: 1000 })
+  const keeper = new HealthKeeper({ timers, sockets, log, tunnels: new Set(), closeGrace: () => 1000 })
   const connected = () =>
     new Promise<void>((resolve) => {
       told = resolve

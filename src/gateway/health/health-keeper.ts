@@ -22,7 +22,7 @@ interface KeeperHost {
   /** Live tunnels. */
   readonly tunnels: ReadonlySet<Tunnel>
   /** Milliseconds a tunnel gets for its closing handshake. */
-  readonly closeGrace: number
+  readonly closeGrace: () => number
 }
 
 /** One backend in the keeper's care. */
@@ -55,12 +55,13 @@ const blamedCodes: ReadonlySet<Failure['code']> = new Set([
  * pools, writes the log. The judgement itself is in `core/health`.
  */
 export class HealthKeeper {
-  readonly #host: KeeperHost & { readonly probes: LiveSet<Probe> }
+  readonly #host: KeeperHost
+  readonly #probes = new LiveSet<Probe>()
   readonly #wards = new Map<Backend, Ward>()
   #started = false
 
   constructor(host: KeeperHost) {
-    this.#host = { ...host, probes: new LiveSet<Probe>() }
+    this.#host = host
   }
 
   /**
@@ -100,7 +101,7 @@ export class HealthKeeper {
   async stop(): Promise<void> {
     this.#started = false
     for (const ward of this.#wards.values()) this.#leave(ward)
-    await this.#host.probes.whenEmpty()
+    await this.#probes.whenEmpty()
   }
 
   /** It answered a request, or upgraded one, as a backend that is well does. */
@@ -176,7 +177,11 @@ export class HealthKeeper {
     if (JSON.stringify(before) === JSON.stringify(health)) return
     ward.prober?.stop()
     const report = (result: ProbeResult): void => this.#probed(ward, result)
-    ward.prober = health === undefined ? null : new Prober(this.#host, ward.backend, health, report)
+    const { timers, sockets } = this.#host
+    ward.prober =
+      health === undefined
+        ? null
+        : new Prober({ timers, sockets, probes: this.#probes }, ward.backend, health, report)
     if (this.#started) ward.prober?.start()
     // Nobody would ever take it back.
     if (health === undefined) ward.backend.health.probe = unproven
@@ -214,7 +219,7 @@ export class HealthKeeper {
     const over = rules.health?.closeTunnels
     if (over === undefined) return
     const its = [...tunnels].filter((tunnel) => tunnel.backend === backend)
-    ward.closer = new TunnelCloser(timers, its, tunnels, over, closeGrace)
+    ward.closer = new TunnelCloser(timers, its, tunnels, over, closeGrace())
   }
 
   #recovered(ward: Ward, isFirst: boolean): void {
