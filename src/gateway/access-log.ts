@@ -15,6 +15,8 @@ interface Served {
   readonly status: number
   readonly bytesFromClient: number
   readonly bytesFromBackend: number
+  /** Milliseconds it waited for a seat. */
+  readonly waitedMs?: number
 }
 
 // Paths are logged without their query, and no header but Host: both may carry tokens.
@@ -33,9 +35,10 @@ export function logRequest(context: GatewayContext, served: Served, peer: Peer, 
       path: head.path,
       status: served.status,
       backend: backend?.address,
-      durationMs: Math.round((context.timers.now() - startedAt) * 1000) / 1000,
+      durationMs: rounded(context.timers.now() - startedAt),
       bytesFromClient: served.bytesFromClient,
       bytesFromBackend: served.bytesFromBackend,
+      ...(served.waitedMs !== undefined && served.waitedMs > 0 && { waitedMs: rounded(served.waitedMs) }),
       ...(code !== null && { code }),
     },
     'request',
@@ -77,7 +80,7 @@ export function logRefused(context: GatewayContext, requestId: string, peer: Pee
 /** The line and the event of a new tunnel. */
 export function tellTunnelOpened(
   context: GatewayContext,
-  { head, startedAt }: Served,
+  { head, startedAt, waitedMs = 0 }: Served,
   tunnel: Tunnel,
   peer: Peer,
 ): void {
@@ -91,7 +94,8 @@ export function tellTunnelOpened(
     host: head.host,
     path: head.path,
     backend: tunnel.backend.address,
-    handshakeMs: Math.round((tunnel.openedAt - startedAt) * 1000) / 1000,
+    handshakeMs: rounded(tunnel.openedAt - startedAt),
+    waitedMs: rounded(waitedMs),
   }
   if (accessLog) log.info({ event: 'tunnel.opened', ...start }, 'tunnel opened')
   if (listens) events.emit('tunnel.opened', start)
@@ -108,4 +112,8 @@ export function logFailure(
   const line = { event: 'request.failed', requestId, code, backend: backend?.address }
   if (code.startsWith('BACKEND_') || code === 'NO_BACKEND') context.log.warn(line, message)
   else context.log.debug(line, message)
+}
+
+function rounded(milliseconds: number): number {
+  return Math.round(milliseconds * 1000) / 1000
 }

@@ -83,6 +83,15 @@ export class ClientConnection implements Requester, Upgrader {
     else if (this.#work instanceof Upgrade) this.#work.stop()
   }
 
+  /** Makes room for another client, if it only waits for its next request. */
+  shed(): boolean {
+    if (this.#phase !== 'idle' || this.#fresh) return false
+    this.#phase = 'lingering'
+    this.socket.end()
+    this.socket.close()
+    return true
+  }
+
   abort(): void {
     // The close is told later only: an answer of the backend that comes before must not open a tunnel.
     this.#work?.cancel()

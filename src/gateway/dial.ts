@@ -29,12 +29,13 @@ export class Dial {
   readonly #timeouts: DialTimeouts
   readonly #selection: Selection
   readonly #dialler: Dialler
-  readonly #tried: Backend[] = []
+  readonly #tried: Backend[]
   readonly #deadline: number
   #backend: Backend
   #nextTarget = 0
   /** Whether the connect counts in the backend's load. */
   #counted = false
+  /** While it connects. */
   #socket: Socket | null = null
   #lastFailure: Failure
 
@@ -44,17 +45,24 @@ export class Dial {
     selection: Selection,
     first: Backend,
     dialler: Dialler,
+    tried: readonly Backend[] = [],
   ) {
     this.#context = context
     this.#timeouts = timeouts
     this.#selection = selection
     this.#backend = first
     this.#dialler = dialler
+    this.#tried = [...tried]
     this.#deadline = context.timers.now() + timeouts.connectTotal
     this.#lastFailure = {
       code: 'BACKEND_REFUSED',
       message: `no backend of pool ${selection.pool.name} could be reached`,
     }
+  }
+
+  /** Backends that are not tried again: those given as such, and those it has turned to itself. */
+  get tried(): readonly Backend[] {
+    return this.#tried
   }
 
   start(): void {
@@ -68,19 +76,19 @@ export class Dial {
     this.#uncount()
     const socket = this.#socket
     if (socket === null) return
-    this.#socket = null
+    this.#disconnect()
     socket.context = null
     socket.abort()
   }
 
   opened(socket: Socket): void {
-    this.#socket = null
+    this.#disconnect()
     this.#dialler.dialled(socket, this.#backend)
     this.#uncount()
   }
 
   failed(error: SocketError | null): void {
-    this.#socket = null
+    this.#disconnect()
     this.#connect(error)
   }
 
@@ -101,13 +109,24 @@ export class Dial {
       target = this.#backend.targets(now)[this.#nextTarget++]
     }
     const left = this.#deadline - now
+    if (left > 0 && !this.#context.descriptors.mayConnect()) {
+      this.#uncount()
+      this.#dialler.dialFailed(noDescriptors)
+      return
+    }
     if (left <= 0) {
       this.#uncount()
       this.#dialler.dialFailed(this.#lastFailure)
       return
     }
     const timeout = Math.min(this.#timeouts.connect, left)
+    this.#context.descriptors.connecting++
     this.#socket = sockets.connect(target, timeout, dialHandler, this)
+  }
+
+  #disconnect(): void {
+    this.#socket = null
+    this.#context.descriptors.connecting--
   }
 
   /** Gives this backend up and turns to another; false when none is left. */
@@ -159,6 +178,11 @@ export class Dial {
       `backend ${backend.address} could not be reached: ${reason}`,
     )
   }
+}
+
+const noDescriptors: Failure = {
+  code: 'DESCRIPTORS_LOW',
+  message: 'the gateway has no descriptor left for another connection',
 }
 
 function reasonOf(error: SocketError | null): string {

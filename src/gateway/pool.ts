@@ -14,10 +14,20 @@ export class Pool {
   readonly #chooser: Chooser
   /** What this pick has tried already. */
   #tried: readonly Backend[] | null = null
+  /** When the first of those that have no room now may have some, in milliseconds; -1: all have room. */
+  #room = -1
   // Made once: a pick allocates nothing. A panic overrides health, never what the operator says.
   readonly #accept = (index: number): boolean => {
     const backend = this.backends[index] as Backend
     return backend.state === 'active' && this.health.accepts(index) && this.#tried?.includes(backend) !== true
+  }
+  readonly #acceptUpgrade = (index: number): boolean => {
+    const backend = this.backends[index] as Backend
+    if (backend.state !== 'active' || this.#tried?.includes(backend) === true) return false
+    const wait = backend.seats.wait()
+    if (wait === 0) return this.health.accepts(index)
+    if (this.health.serves(index) && !(this.#room >= 0 && this.#room <= wait)) this.#room = wait
+    return false
   }
 
   /** Listens to the loads of its backends until `retire`. */
@@ -47,7 +57,7 @@ export class Pool {
   /** Begins to choose a backend for one request. */
   select(head: RequestHead, peer: Peer, upgrade: boolean): Selection {
     const { forUpgrades, forRequests, keyOf } = this.#chooser
-    return new Selection(this, upgrade ? forUpgrades : forRequests, keyOf(head, peer))
+    return new Selection(this, upgrade ? forUpgrades : forRequests, keyOf(head, peer), upgrade)
   }
 
   /** The policy proposes, eligibility disposes: the next backend that may serve and was not tried yet, or null. */
@@ -58,6 +68,35 @@ export class Pool {
     if (index === -1 && this.health.relax()) index = policy.pick(this.#accept, key)
     this.#tried = null
     return index === -1 ? null : (this.backends[index] as Backend)
+  }
+
+  /**
+   * The same for an upgrade, for which the backend must have a seat and a token of its rate.
+   * @returns milliseconds until one of those that could serve it may have room, Infinity for when a seat is freed,
+   *   if there are any; null if there are none
+   */
+  pickSeat(policy: Policy, key: number, tried: readonly Backend[] | null): Backend | number | null {
+    this.#tried = tried
+    this.#room = -1
+    this.health.begin()
+    let index = policy.pick(this.#acceptUpgrade, key)
+    // Whoever only waits for a token has one soon: not a reason to give a backend that starts slowly more than its share.
+    const soon = this.#room >= 0 && this.#room !== Number.POSITIVE_INFINITY
+    if (index === -1 && !soon && this.health.relax()) index = policy.pick(this.#acceptUpgrade, key)
+    this.#tried = null
+    if (index !== -1) return this.backends[index] as Backend
+    return this.#room >= 0 ? this.#room : null
+  }
+
+  /** Whether none but those tried could serve, however much room they had. */
+  hopeless(tried: readonly Backend[] | null): boolean {
+    return !this.backends.some(
+      (backend, index) =>
+        (this.weights[index] as number) > 0 &&
+        backend.state === 'active' &&
+        this.health.serves(index) &&
+        tried?.includes(backend) !== true,
+    )
   }
 
   /** The field that pins a client to the backend that answered it; `''` when it is, or nobody is. */
@@ -77,15 +116,25 @@ export class Selection {
   readonly pool: Pool
   readonly key: number
   readonly #policy: Policy
+  /** Whether it is for an upgrade, which needs a seat. */
+  readonly #seat: boolean
 
-  constructor(pool: Pool, policy: Policy, key: number) {
+  constructor(pool: Pool, policy: Policy, key: number, seat: boolean) {
     this.pool = pool
     this.key = key
     this.#policy = policy
+    this.#seat = seat
   }
 
   /** The next backend that may serve and is not among those that were tried, or null. */
   next(tried: readonly Backend[] | null): Backend | null {
-    return this.pool.pick(this.#policy, this.key, tried)
+    if (!this.#seat) return this.pool.pick(this.#policy, this.key, tried)
+    const chosen = this.pool.pickSeat(this.#policy, this.key, tried)
+    return typeof chosen === 'number' ? null : chosen
+  }
+
+  /** The same for an upgrade, which may have to wait: see `Pool.pickSeat`. */
+  nextSeat(tried: readonly Backend[] | null): Backend | number | null {
+    return this.pool.pickSeat(this.#policy, this.key, tried)
   }
 }

@@ -1,3 +1,4 @@
+import { backendLimits } from './admission/admission-options.ts'
 import { Backend, type BackendState } from './backend.ts'
 import { makeChooser } from './chooser.ts'
 import type { HealthKeeper } from './health/health-keeper.ts'
@@ -95,8 +96,10 @@ export class Topology {
   }
 
   #makePool(name: string, config: PoolConfig): Pool {
-    const backends = config.backends.map(({ address, target }) => {
+    const backends = config.backends.map((one) => {
+      const { address, target } = one
       const backend = this.#backends.get(address) ?? new Backend(address, target)
+      backend.seats.configure(backendLimits(config, one))
       this.#backends.set(address, backend)
       return backend
     })

@@ -1,9 +1,11 @@
+import { clientKey } from '../core/admission/client-key.ts'
 import { isFailure } from '../http1/failure.ts'
 import type { RequestHead } from '../http1/request-head.ts'
 import type { ResponseHead } from '../http1/response-head.ts'
 import { encodeHead } from '../http1/write-head.ts'
 import type { Socket, SocketError } from '../net/socket.ts'
 import { checkUpgradeResponse } from '../websocket/handshake.ts'
+import { type Applicant, Seat } from './admission/seat.ts'
 import type { Backend } from './backend.ts'
 import { BackendConnection, type BackendUser } from './backend-connection.ts'
 import type { GatewayContext } from './context.ts'
@@ -34,12 +36,12 @@ export interface Upgrader {
 const earlyLimit = 64 * 1024
 
 /**
- * The way from a client's upgrade request to a tunnel. Other backends are tried while none has accepted the
+ * The way from a client's upgrade request to a tunnel, with a wait for a seat where there are caps. Other backends are tried while none has accepted the
  * connection; once the request was sent, its one backend decides.
  */
-export class Upgrade implements BackendUser, Dialler {
-  readonly snapshot: Snapshot
-  readonly route: Route
+export class Upgrade implements BackendUser, Dialler, Applicant {
+  snapshot: Snapshot
+  route: Route
   readonly head: RequestHead
   readonly requestId: string
   readonly startedAt: number
@@ -53,7 +55,15 @@ export class Upgrade implements BackendUser, Dialler {
   hasEarlyBytes = false
   readonly #context: GatewayContext
   readonly #upgrader: Upgrader
-  readonly #selection: Selection
+  #selection: Selection
+  /** Its own until the tunnel has it. */
+  #seat: Seat | null = null
+  /** Milliseconds it has waited for a seat. */
+  waitedMs = 0
+  #waitsSince = 0
+  /** Backends that could not be reached before it had to wait again, and why. */
+  #tried: readonly Backend[] | null = null
+  setback: Failure | null = null
   #sentAt = 0
   /** The backend in whose load the upgrade counts. */
   #counted: Backend | null = null
@@ -82,13 +92,50 @@ export class Upgrade implements BackendUser, Dialler {
   }
 
   start(): void {
-    const backend = this.#selection.next(null)
-    if (backend === null) {
-      this.#fail('NO_BACKEND', `pool ${this.route.pool.name} has no backend for this connection`)
-      return
-    }
-    this.#dial = new Dial(this.#context, this.snapshot.config.timeouts, this.#selection, backend, this)
-    this.#dial.start()
+    const entered = this.#context.admission.enter(this)
+    if (entered instanceof Seat) {
+      this.#seat = entered
+      if (entered.backend === null) this.#waitsSince = this.startedAt
+      else this.#startDial(entered.backend)
+    } else this.#failWith(entered)
+  }
+
+  get poolName(): string {
+    return this.route.pool.name
+  }
+
+  clientKey(): string | null {
+    const address = this.#upgrader.peer.clientAddress(this.head.fields)
+    return address === 'unix' ? null : clientKey(address)
+  }
+
+  choose(): Backend | number | null {
+    return this.#selection.nextSeat(this.#tried)
+  }
+
+  hopeless(): boolean {
+    return this.route.pool.hopeless(this.#tried)
+  }
+
+  seated(backend: Backend): void {
+    this.#countWait()
+    this.#startDial(backend)
+  }
+
+  refused(failure: Failure): void {
+    this.#countWait()
+    this.#failWith(failure)
+  }
+
+  /** It has waited all the time, so it goes by what counts now: a backend that it waits for may be gone. */
+  reroute(snapshot: Snapshot): Failure | null {
+    const { host, path, fields } = this.head
+    const route = snapshot.routes[snapshot.matchRoute(host, path, fields)]
+    if (route === undefined) return { code: 'ROUTE_NOT_FOUND', message: 'no route matches this request' }
+    this.snapshot = snapshot
+    this.route = route
+    this.#selection = route.pool.select(this.head, this.#upgrader.peer, true)
+    return null
   }
 
   /** Holds what the client sends before the 101; reading goes on so that a client that leaves is noticed. */
@@ -111,6 +158,8 @@ export class Upgrade implements BackendUser, Dialler {
     this.#dial?.cancel()
     this.#connection?.abort()
     this.#uncount()
+    if (this.#seat !== null && this.#seat.wait !== null) this.#countWait()
+    this.#seat?.free()
   }
 
   dialled(socket: Socket, backend: Backend): void {
@@ -127,13 +176,15 @@ export class Upgrade implements BackendUser, Dialler {
   }
 
   /** Whether the backend agrees is not known before it answered, so an upgrade has a connection of its own. */
-  reuses(): boolean {
+  reuses(backend: Backend): boolean {
+    this.#seat?.moveTo(backend)
     return false
   }
 
   dialFailed(failure: Failure): void {
+    const tried = this.#dial?.tried ?? []
     this.#dial = null
-    this.#fail(failure.code, failure.message)
+    if (!this.#waitsAgain(failure, tried)) this.#failWith(failure)
   }
 
   backendData(connection: BackendConnection, chunk: Uint8Array): void {
@@ -174,6 +225,7 @@ export class Upgrade implements BackendUser, Dialler {
   #decide(connection: BackendConnection, head: ResponseHead, rest: Uint8Array | null): void {
     if (head.status !== 101) {
       this.#over = true
+      this.#seat?.free()
       this.#upgrader.upgradeDeclined(this, connection, head, rest)
       this.#uncount()
       return
@@ -200,7 +252,9 @@ export class Upgrade implements BackendUser, Dialler {
     const extended = head.fields.has('sec-websocket-extensions')
     const { backend } = connection
     const rules = this.route.tunnels
-    const tunnel = new Tunnel(this.#context, client, server, backend, this.requestId, extended, rules)
+    const seat = this.#seat as Seat
+    this.#seat = null
+    const tunnel = new Tunnel(this.#context, client, server, backend, this.requestId, extended, rules, seat)
     this.#uncount()
     const now = this.#context.timers.now()
     backend.handshakes.observe(now - this.#sentAt, now)
@@ -215,14 +269,42 @@ export class Upgrade implements BackendUser, Dialler {
     for (const chunk of this.#early) tunnel.clientData(chunk)
   }
 
+  #startDial(backend: Backend): void {
+    const { timeouts } = this.snapshot.config
+    this.#dial = new Dial(this.#context, timeouts, this.#selection, backend, this, this.#tried ?? [])
+    this.#dial.start()
+  }
+
+  /** Whether another backend may serve it, once it has room. */
+  #waitsAgain(failure: Failure, tried: readonly Backend[]): boolean {
+    const seat = this.#seat
+    if (seat === null || this.#over || !isBackendsFault(failure.code)) return false
+    if (typeof this.#selection.nextSeat(tried) !== 'number') return false
+    const now = this.#context.timers.now()
+    const left = seat.room.timeout - (now - this.startedAt)
+    this.#tried = tried
+    this.setback = failure
+    if (left <= 0 || !this.#context.admission.reenter(seat, this, left)) return false
+    this.#waitsSince = now
+    return true
+  }
+
+  #countWait(): void {
+    this.waitedMs += this.#context.timers.now() - this.#waitsSince
+  }
+
   #fail(code: Failure['code'], message: string): void {
+    this.#failWith({ code, message })
+  }
+
+  #failWith(failure: Failure): void {
+    const { code } = failure
     if (this.#over) return
     if (this.backend !== null && isBackendsFault(code)) {
       const now = this.#context.timers.now()
       this.backend.failed(Math.max(now - this.#sentAt, this.snapshot.config.timeouts.connect), now)
     }
     this.cancel()
-    const failure = { code, message }
     if (this.backend !== null) this.#context.health.requestFailed(this.backend, failure)
     this.#upgrader.upgradeFailed(this, failure)
   }

@@ -29,6 +29,14 @@ test('a client that waits alone gets its turn among a thousand of another', () =
   expect([queue.next(), queue.next()]).toEqual(['flood 0', 'one'])
 })
 
+test('a turn can be passed on', () => {
+  const queue = new FairQueue<string>(9)
+  queue.skip()
+  for (const item of ['a1', 'a2', 'b1']) queue.enter(item, item[0] as string)
+  queue.skip()
+  expect(drain(queue)).toEqual(['b1', 'a1', 'a2'])
+})
+
 test('who leaves gives its place up at once, and leaving twice does nothing', () => {
   const queue = new FairQueue<string>(2)
   const first = queue.enter('a1', 'a')

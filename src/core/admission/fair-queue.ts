@@ -121,6 +121,11 @@ export class FairQueue<T> {
     return place.item
   }
 
+  /** Passes the turn on to the next client without taking anybody out. */
+  skip(): void {
+    if (this.#turn !== null) this.#turn = this.#turn.next
+  }
+
   #lineOf(client: string | null): Line<T> {
     const known = client === null ? undefined : this.#lines.get(client)
     if (known !== undefined) return known

@@ -11,7 +11,12 @@ import { duration } from '../option-values.ts'
 const pacedBurst = 1 / 50
 
 const count = (about: string) =>
-  z.int().min(1).max(10_000_000).optional().meta({ description: `${about} Without it: any number.` })
+  z
+    .int()
+    .min(1)
+    .max(10_000_000)
+    .optional()
+    .meta({ description: `${about} Without it: any number.` })
 
 const perSecond = z.number().min(0.001).max(1_000_000).meta({
   description: 'New connections per second; less than 1 for one in several seconds.',
@@ -146,5 +151,4 @@ function differing(one: BackendLimits, other: BackendLimits): string | null {
   return same ? null : 'connectRate'
 }
 
-export type AdmissionConfig = z.output<typeof admission>
 export type WaitingRoomConfig = z.output<typeof waitingRoom>

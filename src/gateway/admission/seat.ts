@@ -3,33 +3,32 @@ import type { Place } from '../../core/admission/fair-queue.ts'
 import { Timer } from '../../core/timer-wheel.ts'
 import type { Backend } from '../backend.ts'
 import type { Failure } from '../failure.ts'
+import type { Snapshot } from '../snapshot.ts'
 import type { WaitingRoom } from './waiting-room.ts'
 
 /** Who wants a seat: an upgrade. */
 export interface Applicant {
   /** Name of its pool. */
   readonly poolName: string
-  /** Who it is for, for limits and turns; null: a client of its own, without limits. */
-  readonly clientKey: string | null
-  /** The failure of the dial that sent it back to wait for another backend, if that is why it waits. */
+  /** Why its dial failed, if it waits for another backend because of that. */
   readonly setback: Failure | null
+  /** Who it is for, for limits and turns; null: a client of its own, without limits. */
+  clientKey(): string | null
   /** Asks the policy: a backend with room; or milliseconds until one may have; or null, there is none at all. */
   choose(): Backend | number | null
   /** Whether no backend could serve it even if all had room. */
   hopeless(): boolean
-  /** It has a seat at this backend after it has waited. */
+  /** The configuration has changed while it waits: the failure if it is not served any more. */
+  reroute(snapshot: Snapshot): Failure | null
+  /** It has a seat at this backend, after it has waited. */
   seated(backend: Backend): void
-  /** It gets none; the seat is free already. */
+  /** It has waited and gets none; the seat is free already. */
   refused(failure: Failure): void
 }
 
 /** Where seats are counted. */
-export interface SeatHost {
-  /** Takes it at a backend. */
-  take(seat: Seat, backend: Backend): void
-  /** Gives it back. */
+interface SeatHost {
   release(seat: Seat): void
-  /** It has waited for as long as it may. */
   expired(seat: Seat): void
 }
 
@@ -38,7 +37,8 @@ export interface SeatHost {
  * has one owner, first the upgrade, then the tunnel, who frees it.
  */
 export class Seat {
-  readonly room: WaitingRoom
+  /** The pool in which it counts, or is going to. */
+  room: WaitingRoom
   /** Null when clients have no limits. */
   readonly account: ClientAccount | null
   /** Where it counts; null while it waits and once it is free. */
@@ -76,13 +76,14 @@ export class Seat {
 /** What a seat needs only while it waits. */
 export class Wait {
   readonly applicant: Applicant
-  readonly since: number
+  readonly client: string | null
   readonly timer: Timer<Seat>
-  place: Place<Seat> | null = null
+  place: Place<Seat>
 
-  constructor(seat: Seat, applicant: Applicant, since: number) {
+  constructor(seat: Seat, applicant: Applicant, client: string | null, place: Place<Seat>) {
     this.applicant = applicant
-    this.since = since
+    this.client = client
+    this.place = place
     this.timer = new Timer<Seat>(seat, onDeadline)
   }
 }

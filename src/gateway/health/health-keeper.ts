@@ -23,6 +23,8 @@ interface KeeperHost {
   readonly tunnels: ReadonlySet<Tunnel>
   /** Milliseconds a tunnel gets for its closing handshake. */
   readonly closeGrace: () => number
+  /** Is told when somebody's health has changed, after the pools have taken note of it. */
+  readonly changed?: () => void
 }
 
 /** One backend in the keeper's care. */
@@ -205,7 +207,7 @@ export class HealthKeeper {
     if (health.probe.status === 'down') this.#died(ward, rules.health.fall)
     else this.#recovered(ward, before === 'unknown')
     if (!wasAvailable && health.available) this.#startSlowly(backend)
-    for (const pool of pools) this.#recount(pool)
+    this.#changed(pools)
   }
 
   #died(ward: Ward, failures: number): void {
@@ -252,7 +254,7 @@ export class HealthKeeper {
       { event: 'backend.ejected', backend: backend.address, reason, failures, forMs, ejections },
       `backend ${backend.address} is ejected for ${forMs} ms after ${failures} failures in a row: ${reason}`,
     )
-    for (const pool of pools) this.#recount(pool)
+    this.#changed(pools)
   }
 
   #return(ward: Ward): void {
@@ -261,11 +263,16 @@ export class HealthKeeper {
     const line = { event: 'backend.returned', backend: backend.address, reason: 'its ejection is over' }
     this.#host.log.info(line, `backend ${backend.address} returned from its ejection`)
     if (backend.health.available) this.#startSlowly(backend)
-    for (const pool of pools) this.#recount(pool)
+    this.#changed(pools)
   }
 
   #startSlowly({ health }: Backend): void {
     health.slowSince = this.#host.timers.now()
+  }
+
+  #changed(pools: readonly PoolHealth[]): void {
+    for (const pool of pools) this.#recount(pool)
+    this.#host.changed?.()
   }
 
   #recount(pool: PoolHealth): void {
