@@ -1,6 +1,5 @@
 import type { Emitter } from '../core/emitter.ts'
-import type { DescriptorLevel } from './admission/descriptors.ts'
-import type { RoomLevel } from './admission/waiting-room.ts'
+import type { DescriptorLevel, RoomLevel } from './admission/levels.ts'
 import type { BackendState } from './backend.ts'
 
 /** What a gateway tells, by name. Payloads are made only when somebody listens. */

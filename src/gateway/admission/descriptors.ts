@@ -4,9 +4,7 @@ import type { GatewayEmitter } from '../events.ts'
 import type { Log } from '../log.ts'
 import type { Timers } from '../timers.ts'
 import { descriptorLimit, openDescriptors } from './descriptor-limit.ts'
-
-/** How close the gateway is to the client connections it may have. */
-export type DescriptorLevel = 'ok' | 'low' | 'exhausted'
+import type { DescriptorLevel } from './levels.ts'
 
 /** What the budget needs of its gateway. */
 interface DescriptorsHost {

@@ -3,10 +3,8 @@ import { FairQueue } from '../../core/admission/fair-queue.ts'
 import { retryAfterSeconds } from '../../core/admission/retry-after.ts'
 import type { Failure } from '../failure.ts'
 import type { WaitingRoomConfig } from './admission-options.ts'
+import type { RoomLevel } from './levels.ts'
 import type { Seat } from './seat.ts'
-
-/** How crowded a waiting room is. Full is over only when it is half empty, so that it does not flap. */
-export type RoomLevel = 'calm' | 'filling' | 'full'
 
 /** Above this part it is `filling`, below the other it is `calm` again. */
 const fillingAt = 0.8
