@@ -186,7 +186,7 @@ export class ClientConnection implements Requester, Upgrader {
       logRequest(this.#context, exchange, this.peer, failure.code)
       return
     }
-    const keepOpen = !exchange.awaitsBody && this.#mayKeepOpen(exchange.head)
+    const keepOpen = !exchange.awaitsBody && this.#mayKeepOpen(exchange.head, failure)
     exchange.status = this.#answer(failure, exchange.requestId, exchange.head, keepOpen)
     logRequest(this.#context, exchange, this.peer, failure.code)
     this.#afterAnswer(keepOpen)
@@ -224,7 +224,7 @@ export class ClientConnection implements Requester, Upgrader {
   upgradeFailed(upgrade: Upgrade, failure: Failure): void {
     this.#work = null
     logFailure(this.#context, failure, upgrade.requestId, upgrade.backend)
-    const keepOpen = this.#mayKeepOpen(upgrade.head) && !upgrade.hasEarlyBytes
+    const keepOpen = this.#mayKeepOpen(upgrade.head, failure) && !upgrade.hasEarlyBytes
     upgrade.status = this.#answer(failure, upgrade.requestId, upgrade.head, keepOpen)
     logRequest(this.#context, upgrade, this.peer, failure.code)
     this.#afterAnswer(keepOpen)
@@ -378,8 +378,8 @@ export class ClientConnection implements Requester, Upgrader {
     this.#linger()
   }
 
-  #mayKeepOpen(head: RequestHead): boolean {
-    return head.keepAlive && !this.#context.draining
+  #mayKeepOpen(head: RequestHead, failure?: Failure): boolean {
+    return head.keepAlive && !this.#context.draining && failure?.code !== 'DESCRIPTORS_LOW'
   }
 
   /** Returns the status it sent. */

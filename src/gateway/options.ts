@@ -210,7 +210,7 @@ const limits = z
       .meta({ description: 'Most header fields in one head, and in one trailer; then 431 or 502.' }),
     clientConnections: z.int().min(1).max(10_000_000).optional().meta({
       description:
-        "Most client connections, idle ones included; more get 503. Without it: half of the process's file descriptors, less a reserve; never more than descriptors allow.",
+        "Most client connections, idle ones included; more get 503. Never more than half of the process's file descriptors, less a reserve, since each may need another one for its backend; without it: so many.",
     }),
     idleBackendConnections: z
       .int()

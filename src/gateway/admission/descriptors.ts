@@ -89,8 +89,8 @@ export class Descriptors {
   /** Most client connections there may be: each may need one more descriptor, for its backend. */
   get clientLimit(): number {
     const wanted = this.#host.limits().clientConnections
-    const capacity = this.#capacity
-    return Math.max(1, wanted === undefined ? Math.floor(capacity / 2) : Math.min(wanted, capacity))
+    const allowed = Math.max(1, Math.floor(this.#capacity / 2))
+    return wanted === undefined ? allowed : Math.min(wanted, allowed)
   }
 
   /** Refused clients that may keep their socket for a moment, so that they can read why. */
