@@ -16,6 +16,8 @@ export class Pool {
   #tried: readonly Backend[] | null = null
   /** When the first of those that have no room now may have some, in milliseconds; -1: all have room. */
   #room = -1
+  /** The moment of the pick, so that a question has the same answer throughout. */
+  #now = 0
   // Made once: a pick allocates nothing. A panic overrides health, never what the operator says.
   readonly #accept = (index: number): boolean => {
     const backend = this.backends[index] as Backend
@@ -24,7 +26,7 @@ export class Pool {
   readonly #acceptUpgrade = (index: number): boolean => {
     const backend = this.backends[index] as Backend
     if (backend.state !== 'active' || this.#tried?.includes(backend) === true) return false
-    const wait = backend.seats.wait()
+    const wait = backend.seats.wait(this.#now)
     if (wait === 0) return this.health.accepts(index)
     if (this.health.serves(index) && !(this.#room >= 0 && this.#room <= wait)) this.#room = wait
     return false
@@ -78,6 +80,7 @@ export class Pool {
   pickSeat(policy: Policy, key: number, tried: readonly Backend[] | null): Backend | number | null {
     this.#tried = tried
     this.#room = -1
+    this.#now = performance.now()
     this.health.begin()
     let index = policy.pick(this.#acceptUpgrade, key)
     // Whoever only waits for a token has one soon: not a reason to give a backend that starts slowly more than its share.

@@ -10,13 +10,7 @@ import { duration } from '../option-values.ts'
 /** Part of a second whose connections a rate lets through at once, unless told otherwise: what timers are late by. */
 const pacedBurst = 1 / 50
 
-const count = (about: string) =>
-  z
-    .int()
-    .min(1)
-    .max(10_000_000)
-    .optional()
-    .meta({ description: `${about} Without it: any number.` })
+const count = (about: string) => z.int().min(1).max(10_000_000).optional().meta({ description: about })
 
 const perSecond = z.number().min(0.001).max(1_000_000).meta({
   description: 'New connections per second; less than 1 for one in several seconds.',
@@ -45,9 +39,11 @@ const pacedRate = (about: string) => rate(pacedBurst, 'what comes in 20 ms', abo
 
 const admission = z
   .strictObject({
-    maxConnections: count('Most WebSockets at a time, in all pools together; more wait.'),
+    maxConnections: count(
+      'Most WebSockets at a time, in all pools together; more wait. Without it: any number.',
+    ),
     maxConnectionsPerClient: count(
-      'Most WebSockets at a time of one client address (IPv6: of one /64), those that wait included; more get 429.',
+      'Most WebSockets at a time of one client address (IPv6: of one /64), those that wait included; more get 429. Without it: any number.',
     ),
     rate: pacedRate('How fast new WebSockets are let in, in all pools together; faster ones wait.'),
     ratePerClient: rate(
@@ -82,9 +78,9 @@ const connectRate = pacedRate(
 
 /** Fields of a pool. */
 export const poolAdmission = {
-  maxConnections: count('Most WebSockets at a time in this pool; more wait.'),
+  maxConnections: count('Most WebSockets at a time in this pool; more wait. Without it: any number.'),
   maxConnectionsPerBackend: count(
-    'Most WebSockets at a time on each backend; more go to others or wait. Pools that share a backend agree about it.',
+    'Most WebSockets at a time on each backend; more go to others or wait. Pools that share a backend agree about it. Without it: any number.',
   ),
   connectRate,
   waitingRoom,

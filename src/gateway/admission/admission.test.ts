@@ -58,8 +58,8 @@ class Wanting implements Applicant {
 
   choose(): Backend | number | null {
     if (this.hopeless()) return null
-    const waits = this.#active.map(({ seats }) => seats.wait())
-    return this.#active.find(({ seats }) => seats.wait() === 0) ?? Math.min(...waits)
+    const waits = this.#active.map(({ seats }) => seats.wait(0))
+    return this.#active.find(({ seats }) => seats.wait(0) === 0) ?? Math.min(...waits)
   }
 
   hopeless(): boolean {
@@ -186,4 +186,26 @@ test('another configuration counts at once for those who wait', async () => {
   seats[2]?.free()
   await settle()
   expect([admission.used, admission.waiting]).toEqual([1, 0])
+})
+
+test('who waits for a backend gets its seat when another connection turns away from it', async () => {
+  const clock = new Clock()
+  const [one, two] = ['a:1', 'b:1'].map((address) => {
+    const backend = new Backend(address, { kind: 'tcp', host: 'x', port: 1 })
+    backend.seats.configure({ maxConnections: 1, rate: null })
+    return backend
+  }) as [Backend, Backend]
+  const host = { timers: clock.timers, log: silent, events: new Emitter<GatewayEvents>() }
+  const admission = new Admission(host, configOf({}))
+  const first = admission.enter(new Wanting('main', [one], 'first')) as Seat
+  const second = admission.enter(new Wanting('main', [one], 'second')) as Seat
+  expect([first.backend, second.backend]).toEqual([one, null])
+  first.moveTo(two)
+  await settle()
+  expect([first.backend, second.backend, admission.used]).toEqual([two, one, 2])
+  // The same when it goes back to wait.
+  const third = admission.enter(new Wanting('main', [two], 'third')) as Seat
+  expect(admission.reenter(first, new Wanting('main', [one], 'first'), 1000)).toBe(true)
+  await settle()
+  expect([first.backend, third.backend, admission.used, admission.waiting]).toEqual([null, two, 2, 1])
 })

@@ -38,9 +38,9 @@ export class Admission {
   /** Upgrades under way and live tunnels. */
   used = 0
   readonly #host: AdmissionHost
-  readonly #rooms = new Map<string, WaitingRoom>()
+  readonly #rooms = new Map<string, WaitingRoom<Seat>>()
   /** Rooms in which somebody waits. */
-  #crowded: WaitingRoom[] = []
+  #crowded: WaitingRoom<Seat>[] = []
   /** Whose turn it is among them. */
   #turn = 0
   #cap = Number.POSITIVE_INFINITY
@@ -78,10 +78,10 @@ export class Admission {
     return this.#clients.size
   }
 
-  room(pool: string): WaitingRoom {
+  room(pool: string): WaitingRoom<Seat> {
     let room = this.#rooms.get(pool)
     if (room === undefined) {
-      room = new WaitingRoom(pool)
+      room = new WaitingRoom<Seat>(pool)
       this.#rooms.set(pool, room)
     }
     return room
@@ -141,6 +141,8 @@ export class Admission {
     if (seat.room.queue.full || this.#stopped) return false
     this.#vacate(seat)
     this.#wait(seat, applicant, applicant.clientKey(), milliseconds)
+    // What it had may be what somebody else waits for.
+    this.wake()
     return true
   }
 
@@ -285,7 +287,7 @@ export class Admission {
         break
       }
       this.#turn = this.#turn < this.#crowded.length ? this.#turn : 0
-      const room = this.#crowded[this.#turn++] as WaitingRoom
+      const room = this.#crowded[this.#turn++] as WaitingRoom<Seat>
       const wait = room.stuckIn === this.#run ? Number.POSITIVE_INFINITY : this.#seatOne(room)
       idle = wait === 0 ? 0 : idle + 1
       if (wait > 0) room.stuckIn = this.#run
@@ -295,7 +297,7 @@ export class Admission {
   }
 
   /** 0 when somebody left the room; else milliseconds until somebody may, Infinity when a seat has to be freed. */
-  #seatOne(room: WaitingRoom): number {
+  #seatOne(room: WaitingRoom<Seat>): number {
     if (room.used >= room.cap) return Number.POSITIVE_INFINITY
     let soonest = Number.POSITIVE_INFINITY
     for (let skips = 0; skips <= mostSkips; skips++) {
@@ -325,7 +327,7 @@ export class Admission {
   }
 
   /** Nobody there is left who could serve them: those who wait are told now. */
-  #dismiss(room: WaitingRoom): void {
+  #dismiss(room: WaitingRoom<Seat>): void {
     for (let seat = room.queue.peek(); seat !== null; seat = room.queue.peek()) {
       this.#refuse(seat, seat.wait?.applicant.setback ?? noBackend(room))
     }
@@ -343,7 +345,7 @@ export class Admission {
     }, delay)
   }
 
-  #assess(room: WaitingRoom): void {
+  #assess(room: WaitingRoom<Seat>): void {
     if (room.assess()) tellLevel(this.#host, room)
   }
 }
@@ -352,7 +354,7 @@ function sweep(admission: Admission): void {
   admission.sweep()
 }
 
-function noBackend({ name }: WaitingRoom): Failure {
+function noBackend({ name }: WaitingRoom<Seat>): Failure {
   return { code: 'NO_BACKEND', message: `pool ${name} has no backend for this connection` }
 }
 

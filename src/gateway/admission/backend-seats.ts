@@ -21,10 +21,13 @@ export class BackendSeats {
     else this.#bucket.rule = rate
   }
 
-  /** Milliseconds until it may be given another connection; 0: now, Infinity: when one of its seats is freed. */
-  wait(): number {
+  /**
+   * Milliseconds until it may be given another connection; 0: now, Infinity: when one of its seats is freed.
+   * @param now as of `performance.now()`
+   */
+  wait(now: number): number {
     if (this.used >= this.#cap) return Number.POSITIVE_INFINITY
-    return this.#bucket === null ? 0 : this.#bucket.wait(performance.now())
+    return this.#bucket === null ? 0 : this.#bucket.wait(now)
   }
 
   take(): void {

@@ -30,6 +30,8 @@ export interface Applicant {
 interface SeatHost {
   release(seat: Seat): void
   expired(seat: Seat): void
+  /** A seat of some backend is free. */
+  wake(): void
 }
 
 /**
@@ -38,7 +40,7 @@ interface SeatHost {
  */
 export class Seat {
   /** The pool in which it counts, or is going to. */
-  room: WaitingRoom
+  room: WaitingRoom<Seat>
   /** Null when clients have no limits. */
   readonly account: ClientAccount | null
   /** Where it counts; null while it waits and once it is free. */
@@ -48,7 +50,7 @@ export class Seat {
   readonly #host: SeatHost
   #free = false
 
-  constructor(host: SeatHost, room: WaitingRoom, account: ClientAccount | null) {
+  constructor(host: SeatHost, room: WaitingRoom<Seat>, account: ClientAccount | null) {
     this.#host = host
     this.room = room
     this.account = account
@@ -56,9 +58,12 @@ export class Seat {
 
   /** The connection is tried at another backend. */
   moveTo(backend: Backend): void {
-    this.backend?.seats.free()
+    const before = this.backend
     this.backend = backend
     backend.seats.take()
+    if (before === null) return
+    before.seats.free()
+    this.#host.wake()
   }
 
   /** The wait or the connection is over. Harmless when it was free already. */

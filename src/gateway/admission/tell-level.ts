@@ -5,7 +5,7 @@ import type { WaitingRoom } from './waiting-room.ts'
 /** Tells that a waiting room has become full, is filling, or is calm again. */
 export function tellLevel(
   { log, events }: { readonly log: Log; readonly events: GatewayEmitter },
-  { name: pool, level, queue }: WaitingRoom,
+  { name: pool, level, queue }: WaitingRoom<unknown>,
 ): void {
   const change = { pool, level, waiting: queue.size, size: queue.capacity }
   const line = { event: 'room.level', ...change }

@@ -4,7 +4,6 @@ import { retryAfterSeconds } from '../../core/admission/retry-after.ts'
 import type { Failure } from '../failure.ts'
 import type { WaitingRoomConfig } from './admission-options.ts'
 import type { RoomLevel } from './levels.ts'
-import type { Seat } from './seat.ts'
 
 /** Above this part it is `filling`, below the other it is `calm` again. */
 const fillingAt = 0.8
@@ -14,9 +13,9 @@ const calmBelow = 0.5
 const memory = 3000
 
 /** A pool's seats, and those who wait for one. Known by the pool's name, so it outlives every change of the pool. */
-export class WaitingRoom {
+export class WaitingRoom<Waiting> {
   readonly name: string
-  readonly queue = new FairQueue<Seat>(0)
+  readonly queue = new FairQueue<Waiting>(0)
   /** Upgrades under way and live tunnels. */
   used = 0
   cap = Number.POSITIVE_INFINITY
