@@ -70,7 +70,9 @@ export class Gateway implements AsyncDisposable {
       events: new Emitter(),
       draining: false,
       nextRequestId: requestIds(),
-      restarting: (backend) => this.#states.restarting(backend),
+      restarting: (backend) => {
+        if (this.#canSpare(backend)) this.#states.restarting(backend)
+      },
     }
     this.#topology.order(config)
     this.#states = new BackendStates(this.#context)
@@ -225,6 +227,11 @@ export class Gateway implements AsyncDisposable {
     await Promise.race([this.#empty(), deadline.passed])
     deadline.cancel()
     this.#goodbyes.stop()
+  }
+
+  /** Whether each pool that it serves has another one: better a backend that restarts than none at all. */
+  #canSpare(backend: Backend): boolean {
+    return ownPools(this.#context.snapshot).every((pool) => pool.canSpare(backend))
   }
 
   async #empty(): Promise<void> {

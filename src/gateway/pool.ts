@@ -60,6 +60,16 @@ export class Pool {
     return index === -1 ? null : (this.backends[index] as Backend)
   }
 
+  /** Whether somebody else could take what this backend gets here; true when it gets nothing. */
+  canSpare(backend: Backend): boolean {
+    const { backends, weights } = this
+    const at = backends.indexOf(backend)
+    if (at === -1 || weights[at] === 0) return true
+    return backends.some((other, index) => {
+      return index !== at && weights[index] !== 0 && other.state === 'active' && other.health.available
+    })
+  }
+
   /** The field that pins a client to the backend that answered it; `''` when it is, or nobody is. */
   pinField(selection: Selection, backend: Backend, secure: boolean): string {
     const { cookie } = this.#chooser
