@@ -146,7 +146,6 @@ trustedProxies: [10.0.0.0/8, "::1"]
 
 timeouts:
   connect: 3s
-  connectTotal: 5s
   requestHead: 10s
   requestBodyIdle: 30s
   response: 60s

@@ -21,6 +21,8 @@ export interface TunnelStart {
   /** Without the query. */
   readonly path: string
   readonly backend: string
+  /** Backends that were tried, this one included. */
+  readonly attempts: number
   /** Milliseconds from the request to the 101. */
   readonly handshakeMs: number
 }

@@ -4,6 +4,7 @@ import type { RequestHead } from '../http1/request-head.ts'
 import type { ResponseHead } from '../http1/response-head.ts'
 import { encodeChunk, encodeHead, encodeLastChunk } from '../http1/write-head.ts'
 import type { Socket, SocketError } from '../net/socket.ts'
+import { logRetry } from './access-log.ts'
 import type { Backend } from './backend.ts'
 import { BackendConnection, type BackendUser } from './backend-connection.ts'
 import type { GatewayContext } from './context.ts'
@@ -73,8 +74,6 @@ export class Exchange implements BackendUser, Dialler {
   #continued = false
   /** Whether the backend gave a sign of life for this request. */
   #touched = false
-  /** Whether it was sent on a second connection because the first one had died unnoticed. */
-  #repeated = false
   #closeAfter = false
   #over = false
 
@@ -85,6 +84,7 @@ export class Exchange implements BackendUser, Dialler {
     head: RequestHead,
     requestId: string,
     pool: Pool,
+    selection: Selection = pool.select(head, requester.peer, false),
   ) {
     this.#context = context
     this.snapshot = snapshot
@@ -92,7 +92,7 @@ export class Exchange implements BackendUser, Dialler {
     this.head = head
     this.requestId = requestId
     this.pool = pool
-    this.#selection = pool.select(head, requester.peer, false)
+    this.#selection = selection
     this.startedAt = context.timers.now()
     this.#requestBody =
       head.framing.kind === 'none' ? null : new BodyDecoder(head.framing, 'framed', snapshot.headLimits)
@@ -105,12 +105,17 @@ export class Exchange implements BackendUser, Dialler {
   }
 
   start(): void {
-    const backend = this.#selection.next(null)
+    const backend = this.#selection.first(this.startedAt)
     if (backend === null) {
       this.#fail('NO_BACKEND', `pool ${this.pool.name} has no backend for this request`)
       return
     }
     if (!this.reuses(backend)) this.#startDial(backend)
+  }
+
+  /** Backends that were tried. */
+  get attempts(): number {
+    return this.#selection.attempts
   }
 
   reuses(backend: Backend): boolean {
@@ -211,7 +216,7 @@ export class Exchange implements BackendUser, Dialler {
     }
     let bytes: Uint8Array | null = chunk
     const parse = this.snapshot.responseParser(this.head.method)
-    while (bytes !== null && !this.#over) {
+    while (bytes !== null && !this.#over && connection === this.#connection) {
       const head = connection.reader.read(bytes, parse)
       if (head === undefined) return
       if (isFailure(head)) {
@@ -272,7 +277,13 @@ export class Exchange implements BackendUser, Dialler {
   }
 
   #startDial(backend: Backend): void {
-    this.#dial = new Dial(this.#context, this.snapshot.config.timeouts, this.#selection, backend, this)
+    this.#dial = new Dial(
+      this.#context,
+      this.snapshot.config.timeouts.connect,
+      this.#selection,
+      backend,
+      this,
+    )
     this.#dial.start()
   }
 
@@ -401,11 +412,9 @@ export class Exchange implements BackendUser, Dialler {
 
   #lost(connection: BackendConnection, error: SocketError | null): void {
     if (this.#over) return
-    const untouched = this.#responseHead === null && !this.#touched && !connection.reader.partial
-    if (untouched && connection.reused && !this.#repeated && this.#mayRepeat()) {
-      this.#repeated = true
-      connection.abort()
-      this.#count(null)
+    // A kept connection can die in the moment it is used: that request never reached the backend's program.
+    if (connection.reused && !connection.reader.partial && this.#mayRepeat()) {
+      this.#leave(connection)
       this.#startDial(connection.backend)
       return
     }
@@ -414,28 +423,56 @@ export class Exchange implements BackendUser, Dialler {
     this.#fail('BACKEND_CLOSED', `the backend ${how} ${when}`)
   }
 
-  /** A kept connection can die in the moment it is used: that request never reached the backend's program. */
+  /** Whether sending it again does no harm, and the client would not notice. */
   #mayRepeat(): boolean {
+    if (this.#responseHead !== null || this.#touched) return false
     return this.#requestBody === null && this.bytesFromClient === 0 && idempotent.has(this.head.method)
+  }
+
+  /** Tries another backend, if there is one. */
+  #retry(connection: BackendConnection, failure: Failure): boolean {
+    if (!isBackendsFault(failure.code) || !this.#mayRepeat()) return false
+    const next = this.#selection.another(this.#context.timers.now())
+    if (next === null) return false
+    logRetry(this.#context, failure, this.requestId, connection.backend, next)
+    this.#leave(connection)
+    if (!this.reuses(next)) this.#startDial(next)
+    return true
+  }
+
+  /** Gives a connection up on which nothing came that reached the client. */
+  #leave(connection: BackendConnection): void {
+    connection.abort()
+    this.#connection = null
+    this.backend = null
+    this.#count(null)
   }
 
   /** A kept connection that closes in the moment it is used is nobody's fault; a bad status counts once. */
   #excusesBackend(code: Failure['code']): boolean {
-    if (this.backend === null || isFaultyStatus(this.status)) return true
+    if (isFaultyStatus(this.status)) return true
     return code === 'BACKEND_CLOSED' && this.#responseHead === null && this.#connection?.reused === true
   }
 
   #fail(code: Failure['code'], message: string): void {
     if (this.#over) return
     const answered = this.#responseHead !== null
-    if (!answered && this.backend !== null && isBackendsFault(code)) {
-      const now = this.#context.timers.now()
-      this.backend.failed(Math.max(now - this.startedAt, this.snapshot.config.timeouts.connect), now)
+    const failure = { code, message }
+    const connection = this.#connection
+    if (connection !== null) {
+      this.#blame(connection.backend, failure, answered)
+      if (this.#retry(connection, failure)) return
     }
     this.cancel()
-    const failure = { code, message }
-    if (!this.#excusesBackend(code)) this.#context.health.requestFailed(this.backend as Backend, failure)
     this.#requester.exchangeFailed(this, failure, answered)
+  }
+
+  #blame(backend: Backend, failure: Failure, answered: boolean): void {
+    if (!answered && isBackendsFault(failure.code)) {
+      const now = this.#context.timers.now()
+      backend.failed(Math.max(now - this.startedAt, this.snapshot.config.timeouts.connect), now)
+    }
+    if (!this.#excusesBackend(failure.code)) this.#context.health.requestFailed(backend, failure)
   }
 
   /** Counts in the load of this backend from now on, and of no other. */

@@ -99,9 +99,11 @@ export class Gateway implements AsyncDisposable {
   /** Every pool with its backends, at this moment. */
   get pools(): readonly PoolStatus[] {
     const { backends } = this
-    return [...this.#context.snapshot.pools].map(([name, { config }]) => ({
+    return [...this.#context.snapshot.pools].map(([name, { config, pool }]) => ({
       name,
       policy: describePolicy(config.policy),
+      retries: pool.retries.budget.granted,
+      retriesDenied: pool.retries.budget.denied,
       backends: backends.filter(({ pool }) => pool === name),
     }))
   }

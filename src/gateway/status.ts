@@ -7,6 +7,10 @@ export interface PoolStatus {
   readonly name: string
   /** As told to people: `round-robin`, `hash of header x-user`. */
   readonly policy: string
+  /** Requests and upgrades that were tried with another backend, once for each. */
+  readonly retries: number
+  /** Those that were not, because the budget for retries was spent. */
+  readonly retriesDenied: number
   readonly backends: readonly BackendStatus[]
 }
 

@@ -1,3 +1,4 @@
+import { RetryBudget } from '../core/retry-budget.ts'
 import { Backend, type BackendState } from './backend.ts'
 import { makeChooser } from './chooser.ts'
 import type { HealthKeeper } from './health/health-keeper.ts'
@@ -45,12 +46,14 @@ export class Topology {
 
   /**
    * The pools of a configuration. Each one whose part of it is the same object as before is the same pool, with all
-   * that its policy remembers.
+   * that its policy remembers; one that has changed goes on with what is left of its budget for retries.
    */
   pools(config: GatewayConfig, before: Pools = new Map()): Pools {
     const entries = Object.entries(config.pools).map(([name, one]) => {
       const known = before.get(name)
-      return [name, known?.config === one ? known : { config: one, pool: this.#makePool(name, one) }] as const
+      if (known?.config === one) return [name, known] as const
+      const budget = known?.pool.retries.budget ?? new RetryBudget()
+      return [name, { config: one, pool: this.#makePool(name, one, budget) }] as const
     })
     return new Map(entries)
   }
@@ -69,8 +72,9 @@ export class Topology {
         left.delete(known)
         return known.pool
       }
-      const { backends, weights, health } = pool
-      return new Pool(name, backends, weights, makeChooser(policy, name, backends, weights), health)
+      const { backends, weights, health, retries } = pool
+      const chooser = makeChooser(policy, name, backends, weights)
+      return new Pool(name, backends, weights, chooser, health, retries)
     })
   }
 
@@ -94,7 +98,7 @@ export class Topology {
     }
   }
 
-  #makePool(name: string, config: PoolConfig): Pool {
+  #makePool(name: string, config: PoolConfig, budget: RetryBudget): Pool {
     const backends = config.backends.map(({ address, target }) => {
       const backend = this.#backends.get(address) ?? new Backend(address, target)
       this.#backends.set(address, backend)
@@ -104,7 +108,8 @@ export class Topology {
     const weights = config.backends.map(({ weight }) => weight)
     const health = new PoolHealth(name, records, weights, config, () => this.#timers.now())
     this.#health.adopt(health, backends, config)
-    return new Pool(name, backends, weights, makeChooser(config.policy, name, backends, weights), health)
+    const chooser = makeChooser(config.policy, name, backends, weights)
+    return new Pool(name, backends, weights, chooser, health, { rules: config.retries, budget })
   }
 }
 

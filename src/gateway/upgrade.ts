@@ -4,6 +4,7 @@ import type { ResponseHead } from '../http1/response-head.ts'
 import { encodeHead } from '../http1/write-head.ts'
 import type { Socket, SocketError } from '../net/socket.ts'
 import { checkUpgradeResponse } from '../websocket/handshake.ts'
+import { logRetry } from './access-log.ts'
 import type { Backend } from './backend.ts'
 import { BackendConnection, type BackendUser } from './backend-connection.ts'
 import type { GatewayContext } from './context.ts'
@@ -34,8 +35,8 @@ export interface Upgrader {
 const earlyLimit = 64 * 1024
 
 /**
- * The way from a client's upgrade request to a tunnel. Other backends are tried while none has accepted the
- * connection; once the request was sent, its one backend decides.
+ * The way from a client's upgrade request to a tunnel. Other backends are tried until one gives a proper answer,
+ * 101 or not: that one decides.
  */
 export class Upgrade implements BackendUser, Dialler {
   readonly snapshot: Snapshot
@@ -43,6 +44,7 @@ export class Upgrade implements BackendUser, Dialler {
   readonly head: RequestHead
   readonly requestId: string
   readonly startedAt: number
+  /** Who was sent the request last. */
   backend: Backend | null = null
   /** Status answered to the client, 0 before. */
   status = 0
@@ -53,7 +55,7 @@ export class Upgrade implements BackendUser, Dialler {
   hasEarlyBytes = false
   readonly #context: GatewayContext
   readonly #upgrader: Upgrader
-  readonly #selection: Selection
+  readonly selection: Selection
   #sentAt = 0
   /** The backend in whose load the upgrade counts. */
   #counted: Backend | null = null
@@ -77,18 +79,22 @@ export class Upgrade implements BackendUser, Dialler {
     this.#upgrader = upgrader
     this.head = head
     this.requestId = requestId
-    this.#selection = route.pool.select(head, upgrader.peer, true)
+    this.selection = route.pool.select(head, upgrader.peer, true)
     this.startedAt = context.timers.now()
   }
 
   start(): void {
-    const backend = this.#selection.next(null)
+    const backend = this.selection.first(this.startedAt)
     if (backend === null) {
       this.#fail('NO_BACKEND', `pool ${this.route.pool.name} has no backend for this connection`)
       return
     }
-    this.#dial = new Dial(this.#context, this.snapshot.config.timeouts, this.#selection, backend, this)
-    this.#dial.start()
+    this.#startDial(backend)
+  }
+
+  /** Backends that were tried. */
+  get attempts(): number {
+    return this.selection.attempts
   }
 
   /** Holds what the client sends before the 101; reading goes on so that a client that leaves is noticed. */
@@ -171,6 +177,12 @@ export class Upgrade implements BackendUser, Dialler {
     this.#fail('BACKEND_RESPONSE_TIMEOUT', 'the backend did not answer the upgrade in time')
   }
 
+  #startDial(backend: Backend): void {
+    const { connect } = this.snapshot.config.timeouts
+    this.#dial = new Dial(this.#context, connect, this.selection, backend, this)
+    this.#dial.start()
+  }
+
   #decide(connection: BackendConnection, head: ResponseHead, rest: Uint8Array | null): void {
     if (head.status !== 101) {
       this.#over = true
@@ -206,7 +218,7 @@ export class Upgrade implements BackendUser, Dialler {
     backend.handshakes.observe(now - this.#sentAt, now)
     if (rest !== null) tunnel.backendSaid(rest)
     const secure = this.#upgrader.peer.secure(this.head.fields)
-    const text = switchingText(head, this.route.pool.pinField(this.#selection, backend, secure))
+    const text = switchingText(head, this.route.pool.pinField(this.selection, backend, secure))
     if (!client.write(encodeHead(text, rest ?? undefined))) server.pause()
     this.#context.health.tunnelOpened(tunnel)
     this.#upgrader.upgraded(this, tunnel)
@@ -217,14 +229,33 @@ export class Upgrade implements BackendUser, Dialler {
 
   #fail(code: Failure['code'], message: string): void {
     if (this.#over) return
-    if (this.backend !== null && isBackendsFault(code)) {
-      const now = this.#context.timers.now()
-      this.backend.failed(Math.max(now - this.#sentAt, this.snapshot.config.timeouts.connect), now)
+    const failure = { code, message }
+    if (this.#connection !== null && isBackendsFault(code)) {
+      this.#blame(this.#connection.backend, failure)
+      if (this.#retry(this.#connection, failure)) return
     }
     this.cancel()
-    const failure = { code, message }
-    if (this.backend !== null) this.#context.health.requestFailed(this.backend, failure)
     this.#upgrader.upgradeFailed(this, failure)
+  }
+
+  #blame(backend: Backend, failure: Failure): void {
+    const { timers, health } = this.#context
+    const now = timers.now()
+    backend.failed(Math.max(now - this.#sentAt, this.snapshot.config.timeouts.connect), now)
+    health.requestFailed(backend, failure)
+  }
+
+  /** An upgrade has no body and changes nothing before its 101, of which nothing has reached the client. */
+  #retry(connection: BackendConnection, failure: Failure): boolean {
+    const next = this.selection.another(this.#context.timers.now())
+    if (next === null) return false
+    logRetry(this.#context, failure, this.requestId, connection.backend, next)
+    connection.abort()
+    this.#connection = null
+    this.backend = null
+    this.#uncount()
+    this.#startDial(next)
+    return true
   }
 
   #uncount(): void {
