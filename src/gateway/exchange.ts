@@ -1,5 +1,6 @@
 import { BodyDecoder } from '../http1/body.ts'
 import { isFailure } from '../http1/failure.ts'
+import { isIdempotent } from '../http1/idempotent.ts'
 import type { RequestHead } from '../http1/request-head.ts'
 import type { ResponseHead } from '../http1/response-head.ts'
 import { encodeChunk, encodeHead, encodeLastChunk } from '../http1/write-head.ts'
@@ -7,6 +8,7 @@ import type { Socket, SocketError } from '../net/socket.ts'
 import { logRetry } from './access-log.ts'
 import type { Backend } from './backend.ts'
 import { BackendConnection, type BackendUser } from './backend-connection.ts'
+import { keepAliveHint } from './connection-reuse.ts'
 import type { GatewayContext } from './context.ts'
 import { Dial, type Dialler } from './dial.ts'
 import { type Failure, isBackendsFault } from './failure.ts'
@@ -32,9 +34,6 @@ export interface Requester {
   /** The exchange is over. With `answered` a part of the answer is out: only cutting it is honest. */
   exchangeFailed(exchange: Exchange, failure: Failure, answered: boolean): void
 }
-
-/** Sending these twice does the same as sending them once (RFC 9110 §9.2.2). */
-const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
 
 /** One HTTP request and its answer, both streamed, each side reading only as fast as the other takes. */
 export class Exchange implements BackendUser, Dialler {
@@ -426,7 +425,7 @@ export class Exchange implements BackendUser, Dialler {
   /** Whether sending it again does no harm, and the client would not notice. */
   #mayRepeat(): boolean {
     if (this.#responseHead !== null || this.#touched) return false
-    return this.#requestBody === null && this.bytesFromClient === 0 && idempotent.has(this.head.method)
+    return this.#requestBody === null && this.bytesFromClient === 0 && isIdempotent(this.head.method)
   }
 
   /** Tries another backend, if there is one. */
@@ -488,12 +487,4 @@ const empty = new Uint8Array(0)
 /** 501 and 505 say that the client asked for something that the backend does not know. */
 function isFaultyStatus(status: number): boolean {
   return status >= 500 && status !== 501 && status !== 505
-}
-
-/** The `timeout` of a `Keep-Alive` field in milliseconds, or 0. Node's own server, for one, closes after 5 s. */
-function keepAliveHint(head: ResponseHead): number {
-  const field = head.fields.get('keep-alive')
-  if (field === undefined) return 0
-  const match = /(?:^|[\t ,])timeout=(\d{1,6})/i.exec(field)
-  return match === null ? 0 : Math.max(1, Number(match[1]) * 1000)
 }
