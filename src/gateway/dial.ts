@@ -111,7 +111,7 @@ export class Dial {
     const timedOut = error?.code === 'timeout'
     // Neither what this machine lacks is the backend's fault, nor that others took the time before it.
     const hurried = timedOut && this.#timeout < this.#connectTimeout && this.#selection.attempts > 1
-    if (error?.code !== 'exhausted' && !hurried) this.#context.health.failed(backend, reasonOf(error))
+    if (error?.code !== 'exhausted' && !hurried) this.#context.health.unreachable(backend, reasonOf(error))
     this.#lastFailure = {
       code: timedOut ? 'BACKEND_CONNECT_TIMEOUT' : 'BACKEND_REFUSED',
       message: `the last backend of pool ${this.#selection.pool.name} that was tried did not accept the connection`,

@@ -9,7 +9,7 @@ import { BackendStates } from './backend-states.ts'
 import { ClientConnection } from './client-connection.ts'
 import { ConnectionReuse } from './connection-reuse.ts'
 import type { GatewayContext } from './context.ts'
-import type { GatewayEvents } from './events.ts'
+import type { GatewayEmitter, GatewayEvents } from './events.ts'
 import { HealthKeeper } from './health/health-keeper.ts'
 import { IdleCollector } from './idle-collector.ts'
 import { type ListenerStatus, Listeners } from './listeners.ts'
@@ -55,7 +55,8 @@ export class Gateway implements AsyncDisposable {
     const timers = new Timers()
     const tunnels = this.#tunnels
     const closeGrace = () => this.#context.snapshot.config.timeouts.halfClosed
-    this.#health = new HealthKeeper({ timers, sockets, log, tunnels, closeGrace })
+    const events: GatewayEmitter = new Emitter()
+    this.#health = new HealthKeeper({ timers, sockets, log, events, tunnels, closeGrace })
     this.#topology = new Topology(this.#health, timers)
     this.#context = {
       snapshot: makeSnapshot(config, this.#topology),
@@ -67,7 +68,7 @@ export class Gateway implements AsyncDisposable {
       backendConnections: this.#backendConnections,
       reuse: new ConnectionReuse(),
       collector: new IdleCollector(timers, sockets.collectGarbage, () => tunnels.size),
-      events: new Emitter(),
+      events,
       draining: false,
       nextRequestId: requestIds(),
       restarting: (backend) => {
@@ -75,6 +76,7 @@ export class Gateway implements AsyncDisposable {
       },
     }
     this.#topology.order(config)
+    this.#health.review()
     this.#states = new BackendStates(this.#context)
     this.#listeners = new Listeners(sockets, (socket) => {
       new ClientConnection(this.#context, this.#clients, socket)
@@ -248,6 +250,7 @@ export class Gateway implements AsyncDisposable {
     const after = makeSnapshot(config, this.#topology, before)
     this.#context.snapshot = after
     this.#topology.retire(poolsOf(before), poolsOf(after))
+    this.#health.review()
   }
 
   /** A name that does not resolve yet is no reason not to start: it is looked up again when it is needed. */

@@ -52,8 +52,7 @@ export class Topology {
     const entries = Object.entries(config.pools).map(([name, one]) => {
       const known = before.get(name)
       if (known?.config === one) return [name, known] as const
-      const budget = known?.pool.retries.budget ?? new RetryBudget()
-      return [name, { config: one, pool: this.#makePool(name, one, budget) }] as const
+      return [name, { config: one, pool: this.#makePool(name, one, known?.pool) }] as const
     })
     return new Map(entries)
   }
@@ -98,17 +97,19 @@ export class Topology {
     }
   }
 
-  #makePool(name: string, config: PoolConfig, budget: RetryBudget): Pool {
+  /** @param before the pool whose place it takes */
+  #makePool(name: string, config: PoolConfig, before?: Pool): Pool {
     const backends = config.backends.map(({ address, target }) => {
       const backend = this.#backends.get(address) ?? new Backend(address, target)
       this.#backends.set(address, backend)
       return backend
     })
-    const records = backends.map(({ health }) => health)
     const weights = config.backends.map(({ weight }) => weight)
-    const health = new PoolHealth(name, records, weights, config, () => this.#timers.now())
+    const health = new PoolHealth(name, backends, weights, config, () => this.#timers.now())
+    if (before !== undefined) health.follow(before.health)
     this.#health.adopt(health, backends, config)
     const chooser = makeChooser(config.policy, name, backends, weights)
+    const budget = before?.retries.budget ?? new RetryBudget()
     return new Pool(name, backends, weights, chooser, health, { rules: config.retries, budget })
   }
 }

@@ -1,10 +1,11 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { GatewayEvents } from '../../src/gateway/events.ts'
 import type { Gateway } from '../../src/gateway/gateway.ts'
+import { blackHole } from './support/black-hole.ts'
 import { EchoServer } from './support/echo-server.ts'
 import { eventually } from './support/eventually.ts'
 import { closeFrame } from './support/frames.ts'
-import { joinTunnel, rawTunnel } from './support/handshakes.ts'
+import { joinTunnel, rawTunnel, upgradeRequest } from './support/handshakes.ts'
 import { answering } from './support/raw-backend.ts'
 import { Stage } from './support/stage.ts'
 import { Talker } from './support/talker.ts'
@@ -143,6 +144,21 @@ describe('draining a backend', () => {
     expect((await busy.message()).body).toBe('late')
     ;(await backend.connection(1)).end()
     expect(await drained).toBe(true)
+  })
+
+  test('is not over while a connect that was begun before is under way', async () => {
+    const hole = await blackHole(stage)
+    const { gateway, port } = await stage.gateway({ backends: [hole], timeouts: { connect: '400ms' } })
+    const client = await stage.client(port)
+    client.send(upgradeRequest())
+    expect(await eventually(() => gateway.backends[0]?.active === 1)).toBe(true)
+    const order: string[] = []
+    gateway.on('backend.drained', () => order.push(`drained, ${gateway.backends[0]?.active} active`))
+    const drained = gateway.drain(hole, { over: 0 })
+    expect((await client.message()).status).toBe(504)
+    order.push('answered')
+    expect(await drained).toBe(true)
+    expect(order).toEqual(['answered', 'drained, 0 active'])
   })
 
   test('that says itself that it restarts, by closing with 1012, drains it', async () => {

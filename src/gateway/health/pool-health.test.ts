@@ -20,7 +20,7 @@ function makePool(weights: readonly number[], random: () => number, panic = 50) 
     return backend
   })
   const records = backends.map(({ health }) => health)
-  const health = new PoolHealth('main', records, weights, { ...rules, panic }, () => clock.now, random)
+  const health = new PoolHealth('main', backends, weights, { ...rules, panic }, () => clock.now, random)
   const policy = roundRobin(weights)
   const chooser = { forRequests: policy, forUpgrades: policy, keyOf: () => 0, cookie: null }
   const retries = { rules: { attempts: 0, total: 0, budget: 0, minPerSecond: 0 }, budget: new RetryBudget() }
