@@ -48,7 +48,7 @@ const connectionsOf = (gateway: Gateway) => gateway.backends.map(({ connections 
 const statesOf = (gateway: Gateway) => gateway.backends.map(({ state }) => state)
 
 describe('draining a backend', () => {
-  test('closes its tunnels at a steady rate with 1012, while new ones go elsewhere (flynn#3513, haproxy#93)', async () => {
+  test('closes its tunnels at a steady rate with 1012, while new ones go elsewhere (envoy#45250, flynn#3513, haproxy#93)', async () => {
     const { gateway, port, first, clients } = await crowd(80)
     const states = told(gateway, 'backend.state')
     const drains = told(gateway, 'backend.drained')

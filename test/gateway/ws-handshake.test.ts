@@ -238,7 +238,7 @@ describe('an answer that is no 101', () => {
     expect([answer.status, answer.body.includes(code)]).toEqual([502, true])
   })
 
-  test('within the upgrade timeout is a 504, and the backend is let go', async () => {
+  test('within the upgrade timeout is a 504, and the backend is let go (envoy#41068)', async () => {
     const { client, server, log } = await asked(upgradeRequest(), { timeouts: { upgrade: '200ms' } })
     const answer = await client.message()
     expect([answer.status, answer.body.includes('BACKEND_RESPONSE_TIMEOUT')]).toEqual([504, true])
