@@ -412,7 +412,8 @@ export class Exchange implements BackendUser, Dialler {
   #lost(connection: BackendConnection, error: SocketError | null): void {
     if (this.#over) return
     // A kept connection can die in the moment it is used: that request never reached the backend's program.
-    if (connection.reused && !connection.reader.partial && this.#mayRepeat()) {
+    const inTime = this.#context.timers.now() < this.#selection.deadline
+    if (connection.reused && inTime && !connection.reader.partial && this.#mayRepeat()) {
       this.#leave(connection)
       this.#startDial(connection.backend)
       return

@@ -221,6 +221,21 @@ describe('retries end', () => {
     expect([asked(), gateway.pools[0]?.retriesDenied]).toEqual([1, 0])
   })
 
+  test('when their time is over also for a kept connection, which is then no race any more', async () => {
+    const dies: Part = async (wire) => {
+      await wire.message('request')
+      wire.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+      await wire.message('request')
+      await new Promise((resolve) => setTimeout(resolve, 250))
+      wire.end()
+    }
+    const { client, asked } = await cast([dies], { retries: { total: '100ms' } })
+    expect((await client.send(get).message()).body).toBe('ok')
+    const answer = await client.send(get).message()
+    expect([answer.status, answer.body.includes('BACKEND_CLOSED')]).toEqual([502, true])
+    expect(asked()).toBe(1)
+  })
+
   test('when the client leaves', async () => {
     let left: Promise<string> | null = null
     const waits: Part = (wire) => {
