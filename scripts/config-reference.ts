@@ -93,6 +93,7 @@ pools:
       earlyClose: 1s
     slowStart: { window: 30s, from: 10 }
     panic: 50
+    retries: { attempts: 2, total: 5s, budget: 20, minPerSecond: 10 }
     drainOnRestart: true
   site:
     policy: { sticky: { cookie: site, secret: { env: SITE_COOKIE_SECRET }, otherwise: least-connections } }

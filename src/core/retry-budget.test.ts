@@ -6,7 +6,11 @@ const rules = fc.record({ budget: fc.integer({ min: 0, max: 100 }), minPerSecond
 
 /** Requests, and tries to retry, at one moment after another. */
 const traffic = fc.array(
-  fc.record({ after: fc.nat({ max: 4000 }), requests: fc.nat({ max: 60 }), tries: fc.nat({ max: 150 }) }),
+  fc.record({
+    after: fc.integer({ min: 1, max: 4000 }),
+    requests: fc.nat({ max: 60 }),
+    tries: fc.nat({ max: 150 }),
+  }),
   { maxLength: 60 },
 )
 
