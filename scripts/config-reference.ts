@@ -99,6 +99,7 @@ pools:
     maxConnectionsPerBackend: 20000
     connectRate: { perSecond: 500, burst: 10 }
     waitingRoom: { size: 1024, timeout: 5s }
+    retries: { attempts: 2, total: 5s, budget: 20, minPerSecond: 10 }
     drainOnRestart: true
   site:
     policy: { sticky: { cookie: site, secret: { env: SITE_COOKIE_SECRET }, otherwise: least-connections } }
@@ -158,7 +159,6 @@ admission:
 
 timeouts:
   connect: 3s
-  connectTotal: 5s
   requestHead: 10s
   requestBodyIdle: 30s
   response: 60s

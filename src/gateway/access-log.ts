@@ -12,6 +12,8 @@ interface Served {
   readonly requestId: string
   readonly startedAt: number
   readonly backend: Backend | null
+  /** Backends that were tried. */
+  readonly attempts: number
   readonly status: number
   readonly bytesFromClient: number
   readonly bytesFromBackend: number
@@ -35,6 +37,7 @@ export function logRequest(context: GatewayContext, served: Served, peer: Peer, 
       path: head.path,
       status: served.status,
       backend: backend?.address,
+      attempts: served.attempts,
       durationMs: rounded(context.timers.now() - startedAt),
       bytesFromClient: served.bytesFromClient,
       bytesFromBackend: served.bytesFromBackend,
@@ -60,6 +63,7 @@ export function logDeclined(
     requestId,
     startedAt,
     backend: null,
+    attempts: 0,
     status,
     bytesFromClient: 0,
     bytesFromBackend: 0,
@@ -80,7 +84,7 @@ export function logRefused(context: GatewayContext, requestId: string, peer: Pee
 /** The line and the event of a new tunnel. */
 export function tellTunnelOpened(
   context: GatewayContext,
-  { head, startedAt, waitedMs = 0 }: Served,
+  { head, startedAt, attempts, waitedMs = 0 }: Served,
   tunnel: Tunnel,
   peer: Peer,
 ): void {
@@ -94,11 +98,25 @@ export function tellTunnelOpened(
     host: head.host,
     path: head.path,
     backend: tunnel.backend.address,
+    attempts,
     handshakeMs: rounded(tunnel.openedAt - startedAt),
     waitedMs: rounded(waitedMs),
   }
   if (accessLog) log.info({ event: 'tunnel.opened', ...start }, 'tunnel opened')
   if (listens) events.emit('tunnel.opened', start)
+}
+
+/** A backend failed at what another one gets now. The budget bounds how many lines there are. */
+export function logRetry(
+  context: GatewayContext,
+  failure: Failure,
+  requestId: string,
+  backend: Backend,
+  next: Backend,
+): void {
+  const { code, message } = failure
+  const line = { event: 'request.retried', requestId, code, backend: backend.address, next: next.address }
+  context.log.warn(line, `${message}: another one is tried`)
 }
 
 /** What went wrong and whose fault it was: warnings for backends, the rest only when asked for. */

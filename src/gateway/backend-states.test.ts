@@ -35,6 +35,7 @@ class Rig {
       events,
       tunnels: this.tunnels,
       backendConnections: [],
+      health: { stateChanged() {} },
       reuse: { closeOf() {} } as unknown as BackendStatesHost['reuse'],
       log: { debug() {}, info() {}, warn() {}, error() {} },
       snapshot: { config: { timeouts: { drain: 300_000, halfClosed: 10_000 } } },
@@ -106,15 +107,22 @@ describe('a drain of five minutes', () => {
     expect(order).toEqual([...order].sort((a, b) => b - a))
   })
 
-  test('closes late comers too', () => {
+  test('is not over while a connect that was begun before is under way, and closes what becomes of it', async () => {
     const rig = new Rig()
     rig.open(10)
-    void rig.states.drain(rig.backend, 5000)
-    rig.pass(6)
-    expect(rig.backend.connections).toBe(0)
+    rig.backend.take()
+    let over = false
+    const drained = rig.states.drain(rig.backend, 5000).then(() => {
+      over = true
+    })
+    rig.pass(60)
+    await Promise.resolve()
+    expect([rig.backend.connections, over]).toEqual([0, false])
     rig.open(1)
+    rig.backend.release()
     rig.pass(2)
     expect(rig.backend.connections).toBe(0)
+    await drained
   })
 })
 

@@ -10,18 +10,13 @@ import { PacedClose, type PacedCloseHost } from './paced-close.ts'
 /** How long a backend's Close 1012 counts. One that takes longer to restart is found by its health or by connecting. */
 const restartTime = 30_000
 
-/**
- * How long a connection that was begun before a drain may take to become a tunnel: until then one that is empty is
- * looked at further.
- */
-const lateComers = 15_000
-
 /** What the states need of their gateway. */
 export interface BackendStatesHost extends PacedCloseHost {
   readonly log: Log
   readonly events: GatewayEmitter
   readonly reuse: ConnectionReuse
   readonly backendConnections: Iterable<BackendConnection>
+  readonly health: { stateChanged(backend: Backend): void }
   readonly snapshot: {
     readonly config: { readonly timeouts: { readonly drain: number; readonly halfClosed: number } }
   }
@@ -30,7 +25,6 @@ export interface BackendStatesHost extends PacedCloseHost {
 /** A drain under way. */
 interface Drain {
   readonly close: PacedClose
-  readonly startedAt: number
   /** Whether the backend has been empty. */
   drained: boolean
   /** Those who wait for that, or for the end of the drain. */
@@ -125,10 +119,11 @@ export class BackendStates {
     const change = { backend: address, state, previous, by }
     log.info({ event: 'backend.state', ...change }, `backend ${address} is ${state}`)
     if (events.listens('backend.state')) events.emit('backend.state', change)
+    this.#host.health.stateChanged(backend)
   }
 
   #begin(backend: Backend, over: number, waiting: Drain['waiting']): void {
-    const { timers, snapshot } = this.#host
+    const { snapshot } = this.#host
     const drain: Drain = {
       close: new PacedClose(this.#host, {
         code: closeCodes.restart,
@@ -137,17 +132,16 @@ export class BackendStates {
         concerns: (tunnel) => tunnel.backend === backend,
         onStep: () => this.#look(backend, drain),
       }),
-      startedAt: timers.now(),
       drained: false,
       waiting,
     }
     this.#drains.set(backend, drain)
   }
 
-  /** Tells when the backend is empty; true when it will stay so. */
+  /** Tells when the backend is empty, which it stays: connects that were begun before the drain are waited for. */
   #look(backend: Backend, drain: Drain): boolean {
-    if (backend.connections > 0 || this.#busy(backend)) return false
-    const { timers, log, events } = this.#host
+    if (backend.load > 0 || this.#busy(backend)) return false
+    const { log, events } = this.#host
     for (const resolve of drain.waiting.splice(0)) resolve(true)
     if (!drain.drained) {
       drain.drained = true
@@ -155,7 +149,7 @@ export class BackendStates {
       log.info({ event: 'backend.drained', ...told }, `backend ${backend.address} is drained`)
       if (events.listens('backend.drained')) events.emit('backend.drained', told)
     }
-    return timers.now() - drain.startedAt > lateComers
+    return true
   }
 
   #busy(backend: Backend): boolean {

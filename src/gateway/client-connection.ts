@@ -206,13 +206,15 @@ export class ClientConnection implements Requester, Upgrader {
     head: ResponseHead,
     rest: Uint8Array | null,
   ): void {
+    const { snapshot, requestId, route, selection } = upgrade
     const exchange = new Exchange(
       this.#context,
-      upgrade.snapshot,
+      snapshot,
       this,
       upgrade.head,
-      upgrade.requestId,
-      upgrade.route.pool,
+      requestId,
+      route.pool,
+      selection,
     )
     exchange.startedAt = upgrade.startedAt
     // What the client sent early is no request: the connection cannot be used for another one.

@@ -1,3 +1,4 @@
+import type { ResponseHead } from '../http1/response-head.ts'
 import type { Backend } from './backend.ts'
 import type { BackendConnection, BackendUser } from './backend-connection.ts'
 
@@ -106,4 +107,12 @@ export class ConnectionReuse implements BackendUser {
     }
     return idle
   }
+}
+
+/** The `timeout` of a `Keep-Alive` field in milliseconds, or 0. Node's own server, for one, closes after 5 s. */
+export function keepAliveHint(head: ResponseHead): number {
+  const field = head.fields.get('keep-alive')
+  if (field === undefined) return 0
+  const match = /(?:^|[\t ,])timeout=(\d{1,6})/i.exec(field)
+  return match === null ? 0 : Math.max(1, Number(match[1]) * 1000)
 }

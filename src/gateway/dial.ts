@@ -13,60 +13,45 @@ export interface Dialler {
   reuses(backend: Backend): boolean
 }
 
-/** Milliseconds for one attempt, and for all of them together. */
-interface DialTimeouts {
-  readonly connect: number
-  readonly connectTotal: number
-}
-
 /**
- * Connects to a pool: the given backend first, then others as the policy prefers, each at most once, until
- * one accepts, none is left, or `timeouts.connectTotal` is over. Nothing has been sent before a backend
- * accepted, so trying another is always safe.
+ * Connects to a pool: the given backend first, then others as the selection gives them, until one accepts or
+ * there is no other. Nothing has been sent before a backend accepted, so trying another is always safe.
  */
 export class Dial {
   readonly #context: GatewayContext
-  readonly #timeouts: DialTimeouts
+  readonly #connectTimeout: number
   readonly #selection: Selection
   readonly #dialler: Dialler
-  readonly #tried: Backend[]
-  readonly #deadline: number
   #backend: Backend
   #nextTarget = 0
   /** Whether the connect counts in the backend's load. */
   #counted = false
   /** While it connects. */
   #socket: Socket | null = null
+  /** Milliseconds that the connect under way may take. */
+  #timeout = 0
   #lastFailure: Failure
 
+  /** @param connectTimeout milliseconds a backend has to accept */
   constructor(
     context: GatewayContext,
-    timeouts: DialTimeouts,
+    connectTimeout: number,
     selection: Selection,
     first: Backend,
     dialler: Dialler,
-    tried: readonly Backend[] = [],
   ) {
     this.#context = context
-    this.#timeouts = timeouts
+    this.#connectTimeout = connectTimeout
     this.#selection = selection
     this.#backend = first
     this.#dialler = dialler
-    this.#tried = [...tried]
-    this.#deadline = context.timers.now() + timeouts.connectTotal
     this.#lastFailure = {
       code: 'BACKEND_REFUSED',
-      message: `no backend of pool ${selection.pool.name} could be reached`,
+      message: `the backend of pool ${selection.pool.name} could not be reached in time`,
     }
   }
 
-  /** Backends that are not tried again: those given as such, and those it has turned to itself. */
-  get tried(): readonly Backend[] {
-    return this.#tried
-  }
-
   start(): void {
-    this.#tried.push(this.#backend)
     this.#count()
     this.#connect(null)
   }
@@ -108,7 +93,7 @@ export class Dial {
       }
       target = this.#backend.targets(now)[this.#nextTarget++]
     }
-    const left = this.#deadline - now
+    const left = this.#selection.deadline - now
     if (left > 0 && !this.#context.descriptors.mayConnect()) {
       this.#uncount()
       this.#dialler.dialFailed(noDescriptors)
@@ -119,9 +104,9 @@ export class Dial {
       this.#dialler.dialFailed(this.#lastFailure)
       return
     }
-    const timeout = Math.min(this.#timeouts.connect, left)
+    this.#timeout = Math.min(this.#connectTimeout, left)
     this.#context.descriptors.connecting++
-    this.#socket = sockets.connect(target, timeout, dialHandler, this)
+    this.#socket = sockets.connect(target, this.#timeout, dialHandler, this)
   }
 
   #disconnect(): void {
@@ -134,19 +119,19 @@ export class Dial {
     const backend = this.#backend
     this.#uncount()
     backend.connectFailures++
-    backend.failed(this.#timeouts.connect, this.#context.timers.now())
-    // What this machine lacks is not the backend's fault.
-    if (error?.code !== 'exhausted') this.#context.health.failed(backend, reasonOf(error))
+    backend.failed(this.#connectTimeout, this.#context.timers.now())
     const timedOut = error?.code === 'timeout'
+    // Neither what this machine lacks is the backend's fault, nor that others took the time before it.
+    const hurried = timedOut && this.#timeout < this.#connectTimeout && this.#selection.attempts > 1
+    if (error?.code !== 'exhausted' && !hurried) this.#context.health.unreachable(backend, reasonOf(error))
     this.#lastFailure = {
       code: timedOut ? 'BACKEND_CONNECT_TIMEOUT' : 'BACKEND_REFUSED',
-      message: `no backend of pool ${this.#selection.pool.name} accepted the connection`,
+      message: `the last backend of pool ${this.#selection.pool.name} that was tried did not accept the connection`,
     }
     this.#logFailure(backend, error)
-    const next = this.#selection.next(this.#tried)
+    const next = this.#selection.another(this.#context.timers.now())
     if (next === null) return false
     this.#backend = next
-    this.#tried.push(next)
     this.#nextTarget = 0
     this.#count()
     return true

@@ -11,6 +11,14 @@ export interface GatewayEvents {
   'backend.drained': { readonly backend: string }
   'room.level': RoomLevelChange
   'descriptors.level': DescriptorLevelChange
+  'backend.unhealthy': BackendUnhealthy
+  'backend.healthy': BackendHealthy
+  'backend.ejected': BackendEjected
+  'backend.returned': BackendReturned
+  /** Too few of a pool are available: health is ignored. */
+  'pool.panic': PoolMood
+  /** Enough are available again. */
+  'pool.calm': PoolMood
 }
 
 export type GatewayEmitter = Emitter<GatewayEvents>
@@ -24,6 +32,8 @@ export interface TunnelStart {
   /** Without the query. */
   readonly path: string
   readonly backend: string
+  /** Backends that were tried, this one included. */
+  readonly attempts: number
   /** Milliseconds from the request to the 101. */
   readonly handshakeMs: number
   /** Milliseconds of these that it waited for a seat; 0 when it got one at once. */
@@ -72,6 +82,46 @@ export interface DescriptorLevelChange {
   readonly clients: number
   /** Most there may be. */
   readonly limit: number
+}
+
+/** So many probes in a row have failed. */
+export interface BackendUnhealthy {
+  readonly backend: string
+  /** What the last one minded. */
+  readonly reason: string
+  readonly failures: number
+}
+
+/** Enough probes in a row have passed; one for a backend that was not probed before. */
+export interface BackendHealthy {
+  readonly backend: string
+  readonly reason: string
+  readonly previous: 'unknown' | 'down'
+}
+
+/** It has failed so many times in a row that it gets nothing for a while. */
+export interface BackendEjected {
+  readonly backend: string
+  /** What it failed at last. */
+  readonly reason: string
+  readonly failures: number
+  readonly forMs: number
+  /** Ejections that are not forgiven yet, this one included. */
+  readonly ejections: number
+}
+
+/** Its ejection is over. */
+export interface BackendReturned {
+  readonly backend: string
+  readonly reason: string
+}
+
+/** How many of a pool are available, of those that are active and have a weight. */
+export interface PoolMood {
+  readonly pool: string
+  readonly available: number
+  readonly total: number
+  readonly reason: string
 }
 
 /** Who may change a backend's state: the operator by config or by call, or the backend about itself. */

@@ -1,11 +1,14 @@
 import { BodyDecoder } from '../http1/body.ts'
 import { isFailure } from '../http1/failure.ts'
+import { isIdempotent } from '../http1/idempotent.ts'
 import type { RequestHead } from '../http1/request-head.ts'
 import type { ResponseHead } from '../http1/response-head.ts'
 import { encodeChunk, encodeHead, encodeLastChunk } from '../http1/write-head.ts'
 import type { Socket, SocketError } from '../net/socket.ts'
+import { logRetry } from './access-log.ts'
 import type { Backend } from './backend.ts'
 import { BackendConnection, type BackendUser } from './backend-connection.ts'
+import { keepAliveHint } from './connection-reuse.ts'
 import type { GatewayContext } from './context.ts'
 import { Dial, type Dialler } from './dial.ts'
 import { type Failure, isBackendsFault } from './failure.ts'
@@ -31,9 +34,6 @@ export interface Requester {
   /** The exchange is over. With `answered` a part of the answer is out: only cutting it is honest. */
   exchangeFailed(exchange: Exchange, failure: Failure, answered: boolean): void
 }
-
-/** Sending these twice does the same as sending them once (RFC 9110 §9.2.2). */
-const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
 
 /** One HTTP request and its answer, both streamed, each side reading only as fast as the other takes. */
 export class Exchange implements BackendUser, Dialler {
@@ -73,8 +73,6 @@ export class Exchange implements BackendUser, Dialler {
   #continued = false
   /** Whether the backend gave a sign of life for this request. */
   #touched = false
-  /** Whether it was sent on a second connection because the first one had died unnoticed. */
-  #repeated = false
   #closeAfter = false
   #over = false
 
@@ -85,6 +83,7 @@ export class Exchange implements BackendUser, Dialler {
     head: RequestHead,
     requestId: string,
     pool: Pool,
+    selection: Selection = pool.select(head, requester.peer, false),
   ) {
     this.#context = context
     this.snapshot = snapshot
@@ -92,7 +91,7 @@ export class Exchange implements BackendUser, Dialler {
     this.head = head
     this.requestId = requestId
     this.pool = pool
-    this.#selection = pool.select(head, requester.peer, false)
+    this.#selection = selection
     this.startedAt = context.timers.now()
     this.#requestBody =
       head.framing.kind === 'none' ? null : new BodyDecoder(head.framing, 'framed', snapshot.headLimits)
@@ -105,12 +104,17 @@ export class Exchange implements BackendUser, Dialler {
   }
 
   start(): void {
-    const backend = this.#selection.next(null)
+    const backend = this.#selection.first(this.startedAt)
     if (backend === null) {
       this.#fail('NO_BACKEND', `pool ${this.pool.name} has no backend for this request`)
       return
     }
     if (!this.reuses(backend)) this.#startDial(backend)
+  }
+
+  /** Backends that were tried. */
+  get attempts(): number {
+    return this.#selection.attempts
   }
 
   reuses(backend: Backend): boolean {
@@ -211,7 +215,7 @@ export class Exchange implements BackendUser, Dialler {
     }
     let bytes: Uint8Array | null = chunk
     const parse = this.snapshot.responseParser(this.head.method)
-    while (bytes !== null && !this.#over) {
+    while (bytes !== null && !this.#over && connection === this.#connection) {
       const head = connection.reader.read(bytes, parse)
       if (head === undefined) return
       if (isFailure(head)) {
@@ -272,7 +276,13 @@ export class Exchange implements BackendUser, Dialler {
   }
 
   #startDial(backend: Backend): void {
-    this.#dial = new Dial(this.#context, this.snapshot.config.timeouts, this.#selection, backend, this)
+    this.#dial = new Dial(
+      this.#context,
+      this.snapshot.config.timeouts.connect,
+      this.#selection,
+      backend,
+      this,
+    )
     this.#dial.start()
   }
 
@@ -401,11 +411,10 @@ export class Exchange implements BackendUser, Dialler {
 
   #lost(connection: BackendConnection, error: SocketError | null): void {
     if (this.#over) return
-    const untouched = this.#responseHead === null && !this.#touched && !connection.reader.partial
-    if (untouched && connection.reused && !this.#repeated && this.#mayRepeat()) {
-      this.#repeated = true
-      connection.abort()
-      this.#count(null)
+    // A kept connection can die in the moment it is used: that request never reached the backend's program.
+    const inTime = this.#context.timers.now() < this.#selection.deadline
+    if (connection.reused && inTime && !connection.reader.partial && this.#mayRepeat()) {
+      this.#leave(connection)
       this.#startDial(connection.backend)
       return
     }
@@ -414,28 +423,56 @@ export class Exchange implements BackendUser, Dialler {
     this.#fail('BACKEND_CLOSED', `the backend ${how} ${when}`)
   }
 
-  /** A kept connection can die in the moment it is used: that request never reached the backend's program. */
+  /** Whether sending it again does no harm, and the client would not notice. */
   #mayRepeat(): boolean {
-    return this.#requestBody === null && this.bytesFromClient === 0 && idempotent.has(this.head.method)
+    if (this.#responseHead !== null || this.#touched) return false
+    return this.#requestBody === null && this.bytesFromClient === 0 && isIdempotent(this.head.method)
+  }
+
+  /** Tries another backend, if there is one. */
+  #retry(connection: BackendConnection, failure: Failure): boolean {
+    if (!isBackendsFault(failure.code) || !this.#mayRepeat()) return false
+    const next = this.#selection.another(this.#context.timers.now())
+    if (next === null) return false
+    logRetry(this.#context, failure, this.requestId, connection.backend, next)
+    this.#leave(connection)
+    if (!this.reuses(next)) this.#startDial(next)
+    return true
+  }
+
+  /** Gives a connection up on which nothing came that reached the client. */
+  #leave(connection: BackendConnection): void {
+    connection.abort()
+    this.#connection = null
+    this.backend = null
+    this.#count(null)
   }
 
   /** A kept connection that closes in the moment it is used is nobody's fault; a bad status counts once. */
   #excusesBackend(code: Failure['code']): boolean {
-    if (this.backend === null || isFaultyStatus(this.status)) return true
+    if (isFaultyStatus(this.status)) return true
     return code === 'BACKEND_CLOSED' && this.#responseHead === null && this.#connection?.reused === true
   }
 
   #fail(code: Failure['code'], message: string): void {
     if (this.#over) return
     const answered = this.#responseHead !== null
-    if (!answered && this.backend !== null && isBackendsFault(code)) {
-      const now = this.#context.timers.now()
-      this.backend.failed(Math.max(now - this.startedAt, this.snapshot.config.timeouts.connect), now)
+    const failure = { code, message }
+    const connection = this.#connection
+    if (connection !== null) {
+      this.#blame(connection.backend, failure, answered)
+      if (this.#retry(connection, failure)) return
     }
     this.cancel()
-    const failure = { code, message }
-    if (!this.#excusesBackend(code)) this.#context.health.requestFailed(this.backend as Backend, failure)
     this.#requester.exchangeFailed(this, failure, answered)
+  }
+
+  #blame(backend: Backend, failure: Failure, answered: boolean): void {
+    if (!answered && isBackendsFault(failure.code)) {
+      const now = this.#context.timers.now()
+      backend.failed(Math.max(now - this.startedAt, this.snapshot.config.timeouts.connect), now)
+    }
+    if (!this.#excusesBackend(failure.code)) this.#context.health.requestFailed(backend, failure)
   }
 
   /** Counts in the load of this backend from now on, and of no other. */
@@ -451,12 +488,4 @@ const empty = new Uint8Array(0)
 /** 501 and 505 say that the client asked for something that the backend does not know. */
 function isFaultyStatus(status: number): boolean {
   return status >= 500 && status !== 501 && status !== 505
-}
-
-/** The `timeout` of a `Keep-Alive` field in milliseconds, or 0. Node's own server, for one, closes after 5 s. */
-function keepAliveHint(head: ResponseHead): number {
-  const field = head.fields.get('keep-alive')
-  if (field === undefined) return 0
-  const match = /(?:^|[\t ,])timeout=(\d{1,6})/i.exec(field)
-  return match === null ? 0 : Math.max(1, Number(match[1]) * 1000)
 }

@@ -71,7 +71,7 @@ export class Gateway implements AsyncDisposable {
     const told = { timers, log, events }
     const closeGrace = () => this.#context.snapshot.config.timeouts.halfClosed
     const changed = () => this.#context.admission.wake()
-    this.#health = new HealthKeeper({ timers, sockets, log, tunnels, closeGrace, changed })
+    this.#health = new HealthKeeper({ timers, sockets, log, events, tunnels, closeGrace, changed })
     this.#topology = new Topology(this.#health, timers)
     this.#context = {
       snapshot: makeSnapshot(config, this.#topology),
@@ -95,9 +95,12 @@ export class Gateway implements AsyncDisposable {
       events,
       draining: false,
       nextRequestId: requestIds(),
-      restarting: (backend) => this.#states.restarting(backend),
+      restarting: (backend) => {
+        if (this.#canSpare(backend)) this.#states.restarting(backend)
+      },
     }
     this.#topology.order(config)
+    this.#health.review()
     this.#states = new BackendStates(this.#context)
     // A backend that may serve again may have room for those who wait.
     events.on('backend.state', changed)
@@ -128,7 +131,7 @@ export class Gateway implements AsyncDisposable {
   /** Every pool with its backends, at this moment. */
   get pools(): readonly PoolStatus[] {
     const { backends } = this
-    return [...this.#context.snapshot.pools].map(([name, { config }]) => {
+    return [...this.#context.snapshot.pools].map(([name, { config, pool }]) => {
       const { used, cap, queue } = this.#context.admission.room(name)
       return {
         name,
@@ -136,7 +139,9 @@ export class Gateway implements AsyncDisposable {
         seats: used,
         maxConnections: capOf(cap),
         waiting: queue.size,
-        backends: backends.filter(({ pool }) => pool === name),
+        retries: pool.retries.budget.granted,
+        retriesDenied: pool.retries.budget.denied,
+        backends: backends.filter((backend) => backend.pool === name),
       }
     })
   }
@@ -273,6 +278,11 @@ export class Gateway implements AsyncDisposable {
     this.#goodbyes.stop()
   }
 
+  /** Whether each pool that it serves has another one: better a backend that restarts than none at all. */
+  #canSpare(backend: Backend): boolean {
+    return ownPools(this.#context.snapshot).every((pool) => pool.canSpare(backend))
+  }
+
   async #empty(): Promise<void> {
     await Promise.all([this.#tunnels.whenEmpty(), this.#clients.whenEmpty()])
     // A client that was about to become a tunnel may have become one meanwhile.
@@ -286,6 +296,7 @@ export class Gateway implements AsyncDisposable {
     this.#context.snapshot = after
     this.#context.admission.reconfigure(after)
     this.#topology.retire(poolsOf(before), poolsOf(after))
+    this.#health.review()
   }
 
   /** A name that does not resolve yet is no reason not to start: it is looked up again when it is needed. */

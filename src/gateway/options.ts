@@ -9,6 +9,7 @@ import { healthOptions } from './health/health-options.ts'
 import { sameHealthEverywhere } from './health/same-health.ts'
 import { duration, optionalDuration, size } from './option-values.ts'
 import { policyOption } from './policy-options.ts'
+import { retryOption } from './retry-options.ts'
 
 /**
  * The gateway's options: one schema that gives the types, the checks, the defaults, the JSON Schema for
@@ -118,9 +119,10 @@ const pool = z.strictObject({
     .meta({ description: 'The servers of this pool.' }),
   ...healthOptions,
   ...poolAdmission,
+  retries: retryOption,
   drainOnRestart: z.boolean().default(true).meta({
     description:
-      'Whether a backend that closes a tunnel with 1012 (service restart) is drained. It is taken back 30 seconds after the last such Close.',
+      'Whether a backend that closes a tunnel with 1012 (service restart) is drained. It is taken back 30 seconds after the last such Close. Never the last one of a pool that may serve.',
   }),
 })
 
@@ -178,7 +180,6 @@ const route = z.strictObject({
 const timeouts = z
   .strictObject({
     connect: duration('3s', 'For a backend to accept the TCP connection; then another backend is tried.'),
-    connectTotal: duration('5s', 'For all attempts of one request to reach a backend together.'),
     requestHead: duration('10s', 'For a client to send the whole request head; then 408.'),
     requestBodyIdle: duration('30s', 'Without a byte from a client that is sending a body; then 408.'),
     response: duration('60s', "For a backend's response head to an HTTP request; then 504."),

@@ -33,8 +33,8 @@ export interface PacedCloseOptions {
   readonly least?: number
   /** Which tunnels. */
   readonly concerns: (tunnel: Tunnel) => boolean
-  /** After each step; true ends it. */
-  readonly onStep?: () => boolean
+  /** After each step, with the number of those that were not told goodbye yet; true ends it. */
+  readonly onStep?: (left: number) => boolean
 }
 
 /** Says goodbye to tunnels one by one, evenly over a window, the longest idle first, until it is stopped. */
@@ -70,9 +70,9 @@ export class PacedClose {
     const now = this.#host.timers.now()
     this.#look()
     const due = this.#pace.due(now, this.#order.size)
-    const left = Math.max(this.#end - now, patience)
-    for (const tunnel of this.#order.first(due)) tunnel.close(code, left)
-    if (onStep?.() !== true) this.#host.timers.schedule(this.#timer, this.#interval)
+    const rest = Math.max(this.#end - now, patience)
+    for (const tunnel of this.#order.first(due)) tunnel.close(code, rest)
+    if (onStep?.(this.#order.size - due) !== true) this.#host.timers.schedule(this.#timer, this.#interval)
   }
 
   #look(): void {

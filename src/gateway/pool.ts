@@ -1,9 +1,18 @@
 import type { Policy } from '../core/balancing/policy.ts'
+import type { RetryBudget } from '../core/retry-budget.ts'
 import type { RequestHead } from '../http1/request-head.ts'
 import type { Backend } from './backend.ts'
 import type { Chooser } from './chooser.ts'
 import type { Peer } from './forwarding.ts'
 import type { PoolHealth } from './health/pool-health.ts'
+import type { RetryRules } from './retry-options.ts'
+
+/** How often a pool tries again. */
+export interface PoolRetries {
+  readonly rules: RetryRules
+  /** Shared with every pool of the same name, before and after. */
+  readonly budget: RetryBudget
+}
 
 /** A named set of backends and the policy that prefers among them. */
 export class Pool {
@@ -11,6 +20,7 @@ export class Pool {
   readonly backends: readonly Backend[]
   readonly weights: readonly number[]
   readonly health: PoolHealth
+  readonly retries: PoolRetries
   readonly #chooser: Chooser
   /** What this pick has tried already. */
   #tried: readonly Backend[] | null = null
@@ -39,12 +49,14 @@ export class Pool {
     weights: readonly number[],
     chooser: Chooser,
     health: PoolHealth,
+    retries: PoolRetries,
   ) {
     this.name = name
     this.backends = backends
     this.weights = weights
     this.#chooser = chooser
     this.health = health
+    this.retries = retries
     for (const policy of this.#policies()) {
       if (policy.loadChanged === undefined) continue
       for (const [index, backend] of backends.entries()) backend.watch(policy, index)
@@ -102,6 +114,16 @@ export class Pool {
     )
   }
 
+  /** Whether somebody else could take what this backend gets here; true when it gets nothing. */
+  canSpare(backend: Backend): boolean {
+    const { backends, weights } = this
+    const at = backends.indexOf(backend)
+    if (at === -1 || weights[at] === 0) return true
+    return backends.some((other, index) => {
+      return index !== at && weights[index] !== 0 && other.state === 'active' && other.health.available
+    })
+  }
+
   /** The field that pins a client to the backend that answered it; `''` when it is, or nobody is. */
   pinField(selection: Selection, backend: Backend, secure: boolean): string {
     const { cookie } = this.#chooser
@@ -114,13 +136,18 @@ export class Pool {
   }
 }
 
-/** The choice of a backend for one request, and of another when that cannot be reached. */
+/** The choice of a backend for one request, and of others when that one fails. */
 export class Selection {
   readonly pool: Pool
   readonly key: number
   readonly #policy: Policy
   /** Whether it is for an upgrade, which needs a seat. */
   readonly #seat: boolean
+  #first: Backend | null = null
+  /** All that were chosen; made for the second one, which most requests never need. */
+  #tried: Backend[] | null = null
+  /** Until when another backend may be tried, and connects may take; set by `first`. */
+  deadline = 0
 
   constructor(pool: Pool, policy: Policy, key: number, seat: boolean) {
     this.pool = pool
@@ -129,15 +156,65 @@ export class Selection {
     this.#seat = seat
   }
 
-  /** The next backend that may serve and is not among those that were tried, or null. */
-  next(tried: readonly Backend[] | null): Backend | null {
-    if (!this.#seat) return this.pool.pick(this.#policy, this.key, tried)
-    const chosen = this.pool.pickSeat(this.#policy, this.key, tried)
-    return typeof chosen === 'number' ? null : chosen
+  /** Backends that were chosen so far. */
+  get attempts(): number {
+    if (this.#tried !== null) return this.#tried.length
+    return this.#first === null ? 0 : 1
   }
 
-  /** The same for an upgrade, which may have to wait: see `Pool.pickSeat`. */
-  nextSeat(tried: readonly Backend[] | null): Backend | number | null {
-    return this.pool.pickSeat(this.#policy, this.key, tried)
+  /** The backend that is preferred, or null when none may serve. */
+  first(now: number): Backend | null {
+    const { rules, budget } = this.pool.retries
+    budget.request(now)
+    this.deadline = now + rules.total
+    this.#first = this.pool.pick(this.#policy, this.key, null)
+    return this.#first
+  }
+
+  /**
+   * Another backend, after those before have failed; null when that is enough: none is left, there were enough
+   * attempts, time is over, or the pool's budget for retries is spent.
+   */
+  another(now: number): Backend | null {
+    if (this.#seat) {
+      const chosen = this.nextSeat(now)
+      return typeof chosen === 'number' ? null : chosen
+    }
+    const { rules, budget } = this.pool.retries
+    if (this.#first === null || this.attempts > rules.attempts || now >= this.deadline) return null
+    const tried = this.#tried ?? [this.#first]
+    const next = this.pool.pick(this.#policy, this.key, tried)
+    if (next === null || !budget.take(now, rules)) return null
+    tried.push(next)
+    this.#tried = tried
+    return next
+  }
+
+  /**
+   * A backend with a seat for an upgrade, the first one or another as `another` says; or milliseconds until one may
+   * have room (see `Pool.pickSeat`), for which nothing is counted; or null when that is enough.
+   */
+  nextSeat(now: number): Backend | number | null {
+    const { rules, budget } = this.pool.retries
+    const first = this.#first
+    if (first !== null && (this.attempts > rules.attempts || now >= this.deadline)) return null
+    const tried = first === null ? null : (this.#tried ?? [first])
+    const chosen = this.pool.pickSeat(this.#policy, this.key, tried)
+    if (chosen === null || typeof chosen === 'number') return chosen
+    if (tried === null) {
+      budget.request(now)
+      this.deadline = now + rules.total
+      this.#first = chosen
+      return chosen
+    }
+    if (!budget.take(now, rules)) return null
+    tried.push(chosen)
+    this.#tried = tried
+    return chosen
+  }
+
+  /** Whether no backend but those that were tried could serve, however much room they had. */
+  get hopeless(): boolean {
+    return this.pool.hopeless(this.#tried ?? (this.#first === null ? null : [this.#first]))
   }
 }

@@ -15,6 +15,10 @@ export interface PoolStatus {
   readonly maxConnections: number | null
   /** Upgrades that wait for a seat. */
   readonly waiting: number
+  /** Requests and upgrades that were tried with another backend, once for each. */
+  readonly retries: number
+  /** Those that were not, because the budget for retries was spent. */
+  readonly retriesDenied: number
   readonly backends: readonly BackendStatus[]
 }
 

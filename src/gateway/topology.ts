@@ -1,3 +1,4 @@
+import { RetryBudget } from '../core/retry-budget.ts'
 import { backendLimits } from './admission/admission-options.ts'
 import { Backend, type BackendState } from './backend.ts'
 import { makeChooser } from './chooser.ts'
@@ -46,12 +47,13 @@ export class Topology {
 
   /**
    * The pools of a configuration. Each one whose part of it is the same object as before is the same pool, with all
-   * that its policy remembers.
+   * that its policy remembers; one that has changed goes on with what is left of its budget for retries.
    */
   pools(config: GatewayConfig, before: Pools = new Map()): Pools {
     const entries = Object.entries(config.pools).map(([name, one]) => {
       const known = before.get(name)
-      return [name, known?.config === one ? known : { config: one, pool: this.#makePool(name, one) }] as const
+      if (known?.config === one) return [name, known] as const
+      return [name, { config: one, pool: this.#makePool(name, one, known?.pool) }] as const
     })
     return new Map(entries)
   }
@@ -70,8 +72,9 @@ export class Topology {
         left.delete(known)
         return known.pool
       }
-      const { backends, weights, health } = pool
-      return new Pool(name, backends, weights, makeChooser(policy, name, backends, weights), health)
+      const { backends, weights, health, retries } = pool
+      const chooser = makeChooser(policy, name, backends, weights)
+      return new Pool(name, backends, weights, chooser, health, retries)
     })
   }
 
@@ -95,7 +98,8 @@ export class Topology {
     }
   }
 
-  #makePool(name: string, config: PoolConfig): Pool {
+  /** @param before the pool whose place it takes */
+  #makePool(name: string, config: PoolConfig, before?: Pool): Pool {
     const backends = config.backends.map((one) => {
       const { address, target } = one
       const backend = this.#backends.get(address) ?? new Backend(address, target)
@@ -103,11 +107,13 @@ export class Topology {
       this.#backends.set(address, backend)
       return backend
     })
-    const records = backends.map(({ health }) => health)
     const weights = config.backends.map(({ weight }) => weight)
-    const health = new PoolHealth(name, records, weights, config, () => this.#timers.now())
+    const health = new PoolHealth(name, backends, weights, config, () => this.#timers.now())
+    if (before !== undefined) health.follow(before.health)
     this.#health.adopt(health, backends, config)
-    return new Pool(name, backends, weights, makeChooser(config.policy, name, backends, weights), health)
+    const chooser = makeChooser(config.policy, name, backends, weights)
+    const budget = before?.retries.budget ?? new RetryBudget()
+    return new Pool(name, backends, weights, chooser, health, { rules: config.retries, budget })
   }
 }
 

@@ -5,6 +5,7 @@ import type { ResponseHead } from '../http1/response-head.ts'
 import { encodeHead } from '../http1/write-head.ts'
 import type { Socket, SocketError } from '../net/socket.ts'
 import { checkUpgradeResponse } from '../websocket/handshake.ts'
+import { logRetry } from './access-log.ts'
 import { type Applicant, Seat } from './admission/seat.ts'
 import type { Backend } from './backend.ts'
 import { BackendConnection, type BackendUser } from './backend-connection.ts'
@@ -36,8 +37,8 @@ export interface Upgrader {
 const earlyLimit = 64 * 1024
 
 /**
- * The way from a client's upgrade request to a tunnel, with a wait for a seat where there are caps. Other backends are tried while none has accepted the
- * connection; once the request was sent, its one backend decides.
+ * The way from a client's upgrade request to a tunnel, with a wait for a seat where there are caps. Other backends are
+ * tried until one gives a proper answer, 101 or not: that one decides.
  */
 export class Upgrade implements BackendUser, Dialler, Applicant {
   snapshot: Snapshot
@@ -45,6 +46,7 @@ export class Upgrade implements BackendUser, Dialler, Applicant {
   readonly head: RequestHead
   readonly requestId: string
   readonly startedAt: number
+  /** Who was sent the request last. */
   backend: Backend | null = null
   /** Status answered to the client, 0 before. */
   status = 0
@@ -55,14 +57,13 @@ export class Upgrade implements BackendUser, Dialler, Applicant {
   hasEarlyBytes = false
   readonly #context: GatewayContext
   readonly #upgrader: Upgrader
-  #selection: Selection
+  selection: Selection
   /** Its own until the tunnel has it. */
   #seat: Seat | null = null
   /** Milliseconds it has waited for a seat. */
   waitedMs = 0
   #waitsSince = 0
-  /** Backends that could not be reached before it had to wait again, and why. */
-  #tried: readonly Backend[] | null = null
+  /** Why it had to wait again. */
   setback: Failure | null = null
   #sentAt = 0
   /** The backend in whose load the upgrade counts. */
@@ -87,7 +88,7 @@ export class Upgrade implements BackendUser, Dialler, Applicant {
     this.#upgrader = upgrader
     this.head = head
     this.requestId = requestId
-    this.#selection = route.pool.select(head, upgrader.peer, true)
+    this.selection = route.pool.select(head, upgrader.peer, true)
     this.startedAt = context.timers.now()
   }
 
@@ -110,11 +111,11 @@ export class Upgrade implements BackendUser, Dialler, Applicant {
   }
 
   choose(): Backend | number | null {
-    return this.#selection.nextSeat(this.#tried)
+    return this.selection.nextSeat(this.#context.timers.now())
   }
 
   hopeless(): boolean {
-    return this.route.pool.hopeless(this.#tried)
+    return this.selection.hopeless
   }
 
   seated(backend: Backend): void {
@@ -134,8 +135,13 @@ export class Upgrade implements BackendUser, Dialler, Applicant {
     if (route === undefined) return { code: 'ROUTE_NOT_FOUND', message: 'no route matches this request' }
     this.snapshot = snapshot
     this.route = route
-    this.#selection = route.pool.select(this.head, this.#upgrader.peer, true)
+    this.selection = route.pool.select(this.head, this.#upgrader.peer, true)
     return null
+  }
+
+  /** Backends that were tried. */
+  get attempts(): number {
+    return this.selection.attempts
   }
 
   /** Holds what the client sends before the 101; reading goes on so that a client that leaves is noticed. */
@@ -182,9 +188,8 @@ export class Upgrade implements BackendUser, Dialler, Applicant {
   }
 
   dialFailed(failure: Failure): void {
-    const tried = this.#dial?.tried ?? []
     this.#dial = null
-    if (!this.#waitsAgain(failure, tried)) this.#failWith(failure)
+    if (!isBackendsFault(failure.code) || !this.#goesOn(failure, null)) this.#failWith(failure)
   }
 
   backendData(connection: BackendConnection, chunk: Uint8Array): void {
@@ -220,6 +225,12 @@ export class Upgrade implements BackendUser, Dialler, Applicant {
 
   backendTimedOut(): void {
     this.#fail('BACKEND_RESPONSE_TIMEOUT', 'the backend did not answer the upgrade in time')
+  }
+
+  #startDial(backend: Backend): void {
+    const { connect } = this.snapshot.config.timeouts
+    this.#dial = new Dial(this.#context, connect, this.selection, backend, this)
+    this.#dial.start()
   }
 
   #decide(connection: BackendConnection, head: ResponseHead, rest: Uint8Array | null): void {
@@ -260,33 +271,13 @@ export class Upgrade implements BackendUser, Dialler, Applicant {
     backend.handshakes.observe(now - this.#sentAt, now)
     if (rest !== null) tunnel.backendSaid(rest)
     const secure = this.#upgrader.peer.secure(this.head.fields)
-    const text = switchingText(head, this.route.pool.pinField(this.#selection, backend, secure))
+    const text = switchingText(head, this.route.pool.pinField(this.selection, backend, secure))
     if (!client.write(encodeHead(text, rest ?? undefined))) server.pause()
     this.#context.health.tunnelOpened(tunnel)
     this.#upgrader.upgraded(this, tunnel)
     // First, since a backend that does not take the early bytes pauses it again.
     client.resume()
     for (const chunk of this.#early) tunnel.clientData(chunk)
-  }
-
-  #startDial(backend: Backend): void {
-    const { timeouts } = this.snapshot.config
-    this.#dial = new Dial(this.#context, timeouts, this.#selection, backend, this, this.#tried ?? [])
-    this.#dial.start()
-  }
-
-  /** Whether another backend may serve it, once it has room. */
-  #waitsAgain(failure: Failure, tried: readonly Backend[]): boolean {
-    const seat = this.#seat
-    if (seat === null || this.#over || !isBackendsFault(failure.code)) return false
-    if (typeof this.#selection.nextSeat(tried) !== 'number') return false
-    const now = this.#context.timers.now()
-    const left = seat.room.timeout - (now - this.startedAt)
-    this.#tried = tried
-    this.setback = failure
-    if (left <= 0 || !this.#context.admission.reenter(seat, this, left)) return false
-    this.#waitsSince = now
-    return true
   }
 
   #countWait(): void {
@@ -300,13 +291,47 @@ export class Upgrade implements BackendUser, Dialler, Applicant {
   #failWith(failure: Failure): void {
     const { code } = failure
     if (this.#over) return
-    if (this.backend !== null && isBackendsFault(code)) {
-      const now = this.#context.timers.now()
-      this.backend.failed(Math.max(now - this.#sentAt, this.snapshot.config.timeouts.connect), now)
+    if (this.#connection !== null && isBackendsFault(code)) {
+      this.#blame(this.#connection.backend, failure)
+      if (this.#goesOn(failure, this.#connection)) return
     }
     this.cancel()
-    if (this.backend !== null) this.#context.health.requestFailed(this.backend, failure)
     this.#upgrader.upgradeFailed(this, failure)
+  }
+
+  #blame(backend: Backend, failure: Failure): void {
+    const { timers, health } = this.#context
+    const now = timers.now()
+    backend.failed(Math.max(now - this.#sentAt, this.snapshot.config.timeouts.connect), now)
+    health.requestFailed(backend, failure)
+  }
+
+  /**
+   * Goes on with another backend, at once or when one has room; false when there is none. An upgrade has no body and
+   * changes nothing before its 101, of which nothing has reached the client.
+   * @param connection that has failed
+   */
+  #goesOn(failure: Failure, connection: BackendConnection | null): boolean {
+    const seat = this.#seat
+    if (seat === null || this.#over) return false
+    const now = this.#context.timers.now()
+    const next = this.selection.nextSeat(now)
+    if (next === null) return false
+    if (typeof next === 'number') {
+      const left = seat.room.timeout - (now - this.startedAt)
+      if (left <= 0 || !this.#context.admission.reenter(seat, this, left)) return false
+      this.setback = failure
+      this.#waitsSince = now
+    } else {
+      seat.moveTo(next)
+      if (connection !== null) logRetry(this.#context, failure, this.requestId, connection.backend, next)
+    }
+    connection?.abort()
+    this.#connection = null
+    this.backend = null
+    this.#uncount()
+    if (typeof next !== 'number') this.#startDial(next)
+    return true
   }
 
   #uncount(): void {

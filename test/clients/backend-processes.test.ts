@@ -62,7 +62,7 @@ describe('a backend that is killed under 500 live tunnels', () => {
 })
 
 describe('a backend that is stopped', () => {
-  test('costs its clients a 504 after the upgrade timeout, and nobody else anything', async () => {
+  test('costs its clients the upgrade timeout before another takes them, and nobody else anything', async () => {
     const services = await site.services('a', 'b')
     const { port } = await site.configured(
       services,
@@ -72,13 +72,9 @@ describe('a backend that is stopped', () => {
     const stopped = services[0]!
     stopped.program.process.kill('SIGSTOP')
     // Its kernel still accepts; only the answer never comes.
-    const answers = await Promise.all([0, 1, 2, 3].map(() => knock(port)))
-    expect(answers.sort()).toEqual([
-      '101',
-      '101',
-      '504 BACKEND_RESPONSE_TIMEOUT',
-      '504 BACKEND_RESPONSE_TIMEOUT',
-    ])
+    const startedAt = performance.now()
+    expect(await Promise.all([0, 1, 2, 3].map(() => knock(port)))).toEqual(['101', '101', '101', '101'])
+    expect(performance.now() - startedAt).toBeGreaterThan(250)
     stopped.program.process.kill('SIGCONT')
     expect(shares(await enter(port, 4))).toEqual({ a: 2, b: 2 })
   }, 30_000)

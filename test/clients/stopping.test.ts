@@ -21,7 +21,7 @@ async function enter({ port }: Balancer, count: number): Promise<Visitor[]> {
 }
 
 describe('SIGTERM', () => {
-  test('says 1001 to every client and ends with 0 as soon as all have answered', async () => {
+  test('says 1001 to every client and ends with 0 as soon as all have answered (traefik#3630)', async () => {
     const proxy = await site.proxy(await site.services('a', 'b'))
     const talkers = await Promise.all([1, 2, 3, 4].map(() => new Talker(proxy.port).opened))
     const entered = await enter(proxy, 50)

@@ -1,9 +1,11 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { GatewayEvents } from '../../src/gateway/events.ts'
 import type { Gateway } from '../../src/gateway/gateway.ts'
+import { blackHole } from './support/black-hole.ts'
 import { EchoServer } from './support/echo-server.ts'
 import { eventually } from './support/eventually.ts'
-import { rawTunnel, upgradeRequest } from './support/handshakes.ts'
+import { closeFrame } from './support/frames.ts'
+import { joinTunnel, rawTunnel, upgradeRequest } from './support/handshakes.ts'
 import { answering } from './support/raw-backend.ts'
 import { Stage } from './support/stage.ts'
 import { Talker } from './support/talker.ts'
@@ -40,11 +42,13 @@ function told<Name extends keyof GatewayEvents>(gateway: Gateway, event: Name): 
   return seen
 }
 
+const closeRestart = closeFrame(1012, '', false)
+
 const connectionsOf = (gateway: Gateway) => gateway.backends.map(({ connections }) => connections)
 const statesOf = (gateway: Gateway) => gateway.backends.map(({ state }) => state)
 
 describe('draining a backend', () => {
-  test('closes its tunnels at a steady rate with 1012, while new ones go elsewhere (flynn#3513, haproxy#93)', async () => {
+  test('closes its tunnels at a steady rate with 1012, while new ones go elsewhere (envoy#45250, flynn#3513, haproxy#93)', async () => {
     const { gateway, port, first, clients } = await crowd(80)
     const states = told(gateway, 'backend.state')
     const drains = told(gateway, 'backend.drained')
@@ -142,19 +146,78 @@ describe('draining a backend', () => {
     expect(await drained).toBe(true)
   })
 
+  test('is not over while a connect that was begun before is under way', async () => {
+    const hole = await blackHole(stage)
+    const { gateway, port } = await stage.gateway({ backends: [hole], timeouts: { connect: '400ms' } })
+    const client = await stage.client(port)
+    client.send(upgradeRequest())
+    expect(await eventually(() => gateway.backends[0]?.active === 1)).toBe(true)
+    const order: string[] = []
+    gateway.on('backend.drained', () => order.push(`drained, ${gateway.backends[0]?.active} active`))
+    const drained = gateway.drain(hole, { over: 0 })
+    expect((await client.message()).status).toBe(504)
+    order.push('answered')
+    expect(await drained).toBe(true)
+    expect(order).toEqual(['answered', 'drained, 0 active'])
+  })
+
   test('that says itself that it restarts, by closing with 1012, drains it', async () => {
-    const { gateway, backend, port, client, server } = await rawTunnel(stage)
+    const [backend, other] = [await stage.raw(), await echo()]
+    const { gateway, port } = await stage.gateway({ backends: [backend.address, other.address] })
+    gateway.disable(other.address)
+    const { client, server } = await joinTunnel(stage, port, backend)
+    gateway.enable(other.address)
     const states = told(gateway, 'backend.state')
-    server.send(Uint8Array.of(0x88, 2, 0x03, 0xf4))
-    await client.bytes(4)
+    server.send(closeRestart)
+    await client.bytes(closeRestart.length)
     expect(states).toEqual([
       { backend: backend.address, state: 'draining', previous: 'active', by: 'backend' },
     ])
-    const refused = await stage.client(port)
-    refused.send(upgradeRequest())
-    expect((await refused.message()).status).toBe(503)
+    await talkers(port, 4)
+    expect(other.connections).toBe(4)
     gateway.enable(backend.address)
+    expect(statesOf(gateway)).toEqual(['active', 'active'])
+  })
+
+  test('is not what the only backend gets for a Close 1012: it goes on serving', async () => {
+    const { gateway, port, client, server, backend } = await rawTunnel(stage)
+    server.send(closeRestart)
+    await client.bytes(closeRestart.length)
     expect(statesOf(gateway)).toEqual(['active'])
+    const next = await joinTunnel(stage, port, backend)
+    next.server.send(closeRestart)
+    await next.client.bytes(closeRestart.length)
+    expect(statesOf(gateway)).toEqual(['active'])
+  })
+
+  test.each([
+    ['is disabled', { state: 'disabled' }],
+    ['is draining', { state: 'draining' }],
+    ['has no weight', { weight: 0 }],
+  ] as const)('by a Close 1012 does not count on another one that %s', async (_, other) => {
+    const backend = await stage.raw()
+    const backends = [backend.address, { address: '127.0.0.1:1', ...other }]
+    const { gateway, port } = await stage.gateway({ pools: { main: { backends } } })
+    const { client, server } = await joinTunnel(stage, port, backend)
+    server.send(closeRestart)
+    await client.bytes(closeRestart.length)
+    expect(gateway.backends[0]?.state).toBe('active')
+  })
+
+  test('by a Close 1012 leaves no pool that names the backend without anybody', async () => {
+    const backend = await stage.raw()
+    const { gateway, port } = await stage.gateway({
+      pools: {
+        main: { backends: [backend.address, '127.0.0.1:1'] },
+        alone: { backends: [backend.address] },
+      },
+    })
+    gateway.disable('127.0.0.1:1')
+    const { client, server } = await joinTunnel(stage, port, backend)
+    gateway.enable('127.0.0.1:1')
+    server.send(closeRestart)
+    await client.bytes(closeRestart.length)
+    expect(statesOf(gateway)).toEqual(['active', 'active', 'active'])
   })
 })
 

@@ -71,57 +71,60 @@ function descriptors(): number {
   return readdirSync('/proc/self/fd').length
 }
 
-test.each([1, 2])('300 tunnels that end in every way leave nothing behind (seed %i)', async (seed) => {
-  const roll = dice(seed)
-  const backendInHandshake = inHandshake(backendFaults, false)
-  const backend = await stage.raw(async (wire) => {
-    if (roll(6) === 0) {
-      await wire.message('request')
-      await backendInHandshake[roll(backendInHandshake.length)]?.(wire)
-      return
-    }
-    await acceptUpgrade(wire)
-    backendFaults[roll(faults(false).length)]?.(wire)
-  })
-  const { gateway, port } = await stage.gateway({
-    backends: [backend.address],
-    timeouts: { upgrade: '200ms', halfClosed: '200ms' },
-  })
-  const first = await stage.client(port)
-  await first
-    .send(upgradeRequest())
-    .until('\r\n\r\n')
-    .catch(() => {})
-  first.close()
-  expect(await eventually(() => gateway.backends[0]?.connections === 0)).toBe(true)
-  for (const wire of backend.connections) wire.close()
-  const before = descriptors()
+test.each([1, 2])(
+  '300 tunnels that end in every way leave nothing behind (configurable-http-proxy#434, seed %i)',
+  async (seed) => {
+    const roll = dice(seed)
+    const backendInHandshake = inHandshake(backendFaults, false)
+    const backend = await stage.raw(async (wire) => {
+      if (roll(6) === 0) {
+        await wire.message('request')
+        await backendInHandshake[roll(backendInHandshake.length)]?.(wire)
+        return
+      }
+      await acceptUpgrade(wire)
+      backendFaults[roll(faults(false).length)]?.(wire)
+    })
+    const { gateway, port } = await stage.gateway({
+      backends: [backend.address],
+      timeouts: { upgrade: '200ms', halfClosed: '200ms' },
+    })
+    const first = await stage.client(port)
+    await first
+      .send(upgradeRequest())
+      .until('\r\n\r\n')
+      .catch(() => {})
+    first.close()
+    expect(await eventually(() => gateway.backends[0]?.connections === 0)).toBe(true)
+    for (const wire of backend.connections) wire.close()
+    const before = descriptors()
 
-  const clients: Wire[] = []
-  await Promise.all(Array.from({ length: 300 }, () => misbehave()))
-  async function misbehave(): Promise<void> {
-    const client = await stage.client(port)
-    clients.push(client)
-    const fault = clientFaults[roll(clientFaults.length)] as Fault
-    if (inHandshake(clientFaults, true).includes(fault)) fault(client)
-    else {
-      client.send(upgradeRequest())
-      // Whether it gets a tunnel or an answer, or nothing, is up to the backend.
-      await client.until('\r\n\r\n').then(
-        () => fault(client),
-        () => client.close(),
-      )
+    const clients: Wire[] = []
+    await Promise.all(Array.from({ length: 300 }, () => misbehave()))
+    async function misbehave(): Promise<void> {
+      const client = await stage.client(port)
+      clients.push(client)
+      const fault = clientFaults[roll(clientFaults.length)] as Fault
+      if (inHandshake(clientFaults, true).includes(fault)) fault(client)
+      else {
+        client.send(upgradeRequest())
+        // Whether it gets a tunnel or an answer, or nothing, is up to the backend.
+        await client.until('\r\n\r\n').then(
+          () => fault(client),
+          () => client.close(),
+        )
+      }
     }
-  }
-  // Silent ones live on until one end goes.
-  for (const client of clients) client.close()
-  expect(await eventually(() => gateway.backends[0]?.connections === 0)).toBe(true)
-  for (const wire of backend.connections) wire.close()
-  expect(await eventually(() => descriptors() <= before)).toBe(true)
-  expect(gateway.backends[0]?.requests).toBeGreaterThan(200)
-})
+    // Silent ones live on until one end goes.
+    for (const client of clients) client.close()
+    expect(await eventually(() => gateway.backends[0]?.connections === 0)).toBe(true)
+    for (const wire of backend.connections) wire.close()
+    expect(await eventually(() => descriptors() <= before)).toBe(true)
+    expect(gateway.backends[0]?.requests).toBeGreaterThan(200)
+  },
+)
 
-test('1000 tunnels one after another leave no descriptor behind', async () => {
+test('1000 tunnels one after another leave no descriptor behind (node-http-proxy#1510)', async () => {
   const backend = await stage.raw()
   const { gateway, port } = await stage.gateway({ backends: [backend.address] })
   const open = async () => {

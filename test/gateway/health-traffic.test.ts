@@ -250,7 +250,7 @@ describe('a pool in trouble', () => {
       pool: 'main',
       available: 0,
       total: 1,
-      reason: 'only 0 of 1 backends are available',
+      reason: 'only 0 of 1 active backends are available',
     })
     expect(await get(running)).toBe(500)
     await running.log.line('backend.returned')

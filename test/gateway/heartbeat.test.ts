@@ -112,7 +112,7 @@ describe('a heartbeat', () => {
     expect((await client.closed).code).toBe(1000)
   })
 
-  test('finds a client that does not answer, cuts it and tells the backend (node-http-proxy#1223, crossws#204)', async () => {
+  test('finds a client that does not answer, cuts it and tells the backend (node-http-proxy#1223, traefik#3165)', async () => {
     const { client, server, log, gateway } = await rawTunnel(stage, beating('client'))
     const close = await readFrame(server)
     expect([closeOf(close), close.masked]).toEqual([unanswered, true])
@@ -168,7 +168,7 @@ describe('a heartbeat', () => {
 })
 
 describe('limits of a tunnel', () => {
-  test('an idle one is closed with 1001; pings do not keep it, messages do', async () => {
+  test('an idle one is closed with 1001; pings do not keep it, messages do (crossws#204)', async () => {
     const { client, server, gateway } = await rawTunnel(stage, { routes: [{ pool: 'main', idle: '400ms' }] })
     const startedAt = performance.now()
     for (let message = 0; message < 8; message++) {

@@ -260,8 +260,8 @@ describe('deadlines of the backend', () => {
   test('all attempts together have a time as well', async () => {
     const hole = await blackHole(stage)
     const { port } = await stage.gateway({
-      backends: [hole],
-      timeouts: { connect: '1m', connectTotal: short },
+      pools: { main: { backends: [hole], retries: { total: short } } },
+      timeouts: { connect: '1m' },
     })
     const client = await stage.client(port)
     expect((await client.send(get).message()).status).toBe(504)

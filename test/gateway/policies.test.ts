@@ -181,7 +181,7 @@ describe('a hash', () => {
     },
   )
 
-  test("of the client's address sees through trusted proxies", async () => {
+  test("of the client's address sees through trusted proxies (docker-nginx#35)", async () => {
     const backends = await servers(4)
     const { port } = await gatewayOver(backends, 'source-ip-hash', { trustedProxies: ['127.0.0.1'] })
     const from = async (address: string) => (await ask(port, '/', { 'x-forwarded-for': address })).name
@@ -211,7 +211,7 @@ describe('a sticky cookie', () => {
   const sticky = { sticky: { cookie: 'pin', secret, otherwise: 'round-robin' } }
   const cookieOf = ({ setCookie }: Answer) => ({ cookie: (setCookie as string).split(';')[0] as string })
 
-  test('keeps a client with its backend and is set once', async () => {
+  test('keeps a client with its backend and is set once (socket.io#1739)', async () => {
     const { port } = await gatewayOver(await servers(3), sticky)
     const first = await ask(port)
     expect(first.setCookie).toMatch(/^pin=[\w-]{24}; Path=\/; HttpOnly; SameSite=Lax$/)
@@ -230,7 +230,7 @@ describe('a sticky cookie', () => {
     expect(head).toMatch(/\r\nSet-Cookie: pin=[\w-]{24}; Path=\/; HttpOnly; SameSite=Lax\r\n/)
   })
 
-  test('has the same value from every gateway with the same secret, and another with another', async () => {
+  test('has the same value from every gateway with the same secret, and another with another (haproxy-ingress#113)', async () => {
     const backends = await servers(3)
     const one = await gatewayOver(backends, sticky)
     const other = await gatewayOver([...backends].reverse(), sticky)

@@ -238,7 +238,7 @@ describe('an answer that is no 101', () => {
     expect([answer.status, answer.body.includes(code)]).toEqual([502, true])
   })
 
-  test('within the upgrade timeout is a 504, and the backend is let go', async () => {
+  test('within the upgrade timeout is a 504, and the backend is let go (envoy#41068)', async () => {
     const { client, server, log } = await asked(upgradeRequest(), { timeouts: { upgrade: '200ms' } })
     const answer = await client.message()
     expect([answer.status, answer.body.includes('BACKEND_RESPONSE_TIMEOUT')]).toEqual([504, true])
@@ -270,20 +270,7 @@ describe('choosing a backend', () => {
     const answer = await (await stage.client(port)).send(upgradeRequest()).message()
     expect([answer.status, answer.body.includes('BACKEND_REFUSED')]).toEqual([502, true])
   })
-
-  test('never a second one after the request was sent', async () => {
-    const backends = [await stage.raw((wire) => dropped(wire)), await stage.raw((wire) => dropped(wire))]
-    const { port } = await stage.gateway({ backends: backends.map(({ address }) => address) })
-    const answer = await (await stage.client(port)).send(upgradeRequest()).message()
-    expect(answer.status).toBe(502)
-    expect(backends.map(({ connections }) => connections.length).sort()).toEqual([0, 1])
-  })
 })
-
-async function dropped(wire: Wire): Promise<void> {
-  await wire.message('request')
-  wire.reset()
-}
 
 describe('a client that goes away', () => {
   test.each<[string, (client: Wire) => void]>([
@@ -329,8 +316,8 @@ describe('a client that goes away', () => {
 
   test('while dialling leaves nothing behind', async () => {
     const { port, log, gateway } = await stage.gateway({
-      backends: [await blackHole(stage)],
-      timeouts: { connect: '20s', connectTotal: '20s' },
+      pools: { main: { backends: [await blackHole(stage)], retries: { total: '20s' } } },
+      timeouts: { connect: '20s' },
     })
     const client = await stage.client(port)
     await client.flush(Buffer.from(upgradeRequest()))

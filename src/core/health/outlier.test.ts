@@ -1,6 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { blameless, eject, failed, isOutlier, mayEject, type OutlierState, succeeded } from './outlier.ts'
+import {
+  blameless,
+  eject,
+  failed,
+  isOutlier,
+  mayEject,
+  type OutlierState,
+  readmit,
+  succeeded,
+} from './outlier.ts'
 
 const rule = { failures: 5, time: 30_000, maxTime: 300_000 }
 
@@ -77,6 +86,17 @@ describe('the time of an ejection', () => {
         }
       }),
     )
+  })
+})
+
+describe('a backend that is taken back before its time', () => {
+  test('is forgiven for the time that it serves from then on, not from when it would have returned', () => {
+    const twice = eject(eject(blameless, 0, rule), 30_000, rule)
+    expect(twice).toMatchObject({ ejections: 2, until: 90_000 })
+    const back = readmit(twice, 40_000)
+    expect(eject(back, 69_999, rule).ejections).toBe(3)
+    expect(eject(back, 70_000, rule).ejections).toBe(2)
+    expect(readmit(back, 50_000).until).toBe(40_000)
   })
 })
 

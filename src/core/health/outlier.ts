@@ -46,6 +46,11 @@ export function eject(state: OutlierState, now: number, rule: OutlierRule): Outl
   return { failures: 0, ejections, until: now + Math.min(ejections * rule.time, rule.maxTime) }
 }
 
+/** After its ejection has ended before its time: the time that it serves is counted from now on. */
+export function readmit(state: OutlierState, now: number): OutlierState {
+  return { ...state, until: Math.min(state.until, now) }
+}
+
 /**
  * Whether one more backend may be ejected of a pool.
  * @param ejected how many are already

@@ -23,6 +23,8 @@ export class BackendHealth {
   outlier: OutlierState = blameless
   /** When the present ejection ends, in milliseconds since 1970; null while there is none. */
   ejectedUntil: number | null = null
+  /** Whether nothing but failed connects made up the present row of failures, or the one that ejected it. */
+  unreached = false
   /** Tunnels in a row that it cut right after their start. */
   earlyCloses = 0
   /** Since when its share grows, in milliseconds of the gateway's clock; null once it has all of it. */

@@ -1,13 +1,12 @@
 import { afterEach, describe, expect, test } from 'vitest'
+import { Emitter } from '../../core/emitter.ts'
 import { Timer } from '../../core/timer-wheel.ts'
 import type { Socket, SocketPort } from '../../net/socket.ts'
 import { Backend } from '../backend.ts'
 import { Timers } from '../timers.ts'
-import type { Tunnel } from '../tunnel.ts'
 import { HealthKeeper } from './health-keeper.ts'
 import type { HealthConfig } from './health-options.ts'
 import { PoolHealth } from './pool-health.ts'
-import { TunnelCloser } from './tunnel-closer.ts'
 
 const ejection = { failures: 2, time: 60_000, maxTime: 300_000, maxShare: 50, earlyClose: 1000 }
 const rules = { ejection, slowStart: { window: 30_000, from: 10 }, panic: 50 }
@@ -37,7 +36,14 @@ function makeKeeper() {
   const events: string[] = []
   const note = (fields: object) => void events.push((fields as { event: string }).event)
   const log = { debug: note, info: note, warn: note, error: note }
-  const keeper = new HealthKeeper({ timers, sockets, log, tunnels: new Set(), closeGrace: () => 1000 })
+  const keeper = new HealthKeeper({
+    timers,
+    sockets,
+    log,
+    events: new Emitter(),
+    tunnels: new Set(),
+    closeGrace: () => 1000,
+  })
   const connected = () =>
     new Promise<void>((resolve) => {
       told = resolve
@@ -47,10 +53,9 @@ function makeKeeper() {
     () => timers.stop(),
   )
   const adopt = (backends: Backend[], more: object = {}) => {
-    const records = backends.map((backend) => backend.health)
     const pool = new PoolHealth(
       'main',
-      records,
+      backends,
       backends.map(() => 1),
       rules,
       () => timers.now(),
@@ -122,24 +127,40 @@ describe('a pool that is replaced', () => {
   })
 })
 
-describe('closing the tunnels of a dead backend', () => {
-  test('spreads them evenly, passes over those that ended, and stops when it is told to', async () => {
+describe('who is ejected', () => {
+  const apart = async (milliseconds: number) => {
     const timers = new Timers()
     closers.push(() => timers.stop())
-    const closed: Tunnel[] = []
-    const tunnels = Array.from({ length: 10 }, () => {
-      const tunnel = { close: () => closed.push(tunnel as unknown as Tunnel) }
-      return tunnel as unknown as Tunnel
-    })
-    const live = new Set(tunnels)
-    live.delete(tunnels.at(-1) as Tunnel)
-    const closer = new TunnelCloser(timers, [...tunnels], live, 500, 1000)
-    expect(closed).toHaveLength(2)
-    while (closed.length < 4) await new Promise((resolve) => setImmediate(resolve))
-    closer.stop()
-    expect(new Set(closed).size).toBe(4)
-    expect(closed).not.toContain(tunnels.at(-1))
-    await new Promise<void>((resolve) => timers.schedule(new Timer(resolve, (done) => done()), 250))
-    expect(closed).toHaveLength(4)
+    await new Promise<void>((resolve) => timers.schedule(new Timer(resolve, (done) => done()), milliseconds))
+  }
+
+  test('because it could not be reached is asked whether it can be, within a second', async () => {
+    const { keeper, adopt, attempts, connected } = makeKeeper()
+    const [bad, good] = [makeBackend(), makeBackend()]
+    adopt([bad, good])
+    keeper.start()
+    keeper.unreachable(bad, 'refused')
+    keeper.unreachable(bad, 'refused')
+    expect(bad.health.ejectedUntil).not.toBeNull()
+    await connected()
+    expect(attempts).toHaveLength(1)
+    await keeper.stop()
+    await apart(100)
+    expect(attempts).toHaveLength(1)
+  })
+
+  test.each([
+    ['for something else', ['failed', 'failed']],
+    ['among others for something else', ['failed', 'unreachable']],
+    ['at last for something else', ['unreachable', 'failed']],
+  ] as const)('%s stays away for its whole time, without being asked', async (_, failures) => {
+    const { keeper, adopt, attempts } = makeKeeper()
+    const [bad, good] = [makeBackend(), makeBackend()]
+    adopt([bad, good])
+    keeper.start()
+    for (const failure of failures) keeper[failure](bad, 'it failed')
+    expect(bad.health.ejectedUntil).not.toBeNull()
+    await apart(1200)
+    expect(attempts).toHaveLength(0)
   })
 })

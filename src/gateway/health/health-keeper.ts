@@ -1,24 +1,29 @@
 import { observe, unproven } from '../../core/health/observe.ts'
-import { eject, failed, isOutlier, succeeded } from '../../core/health/outlier.ts'
+import { eject, failed, isOutlier, readmit, succeeded } from '../../core/health/outlier.ts'
 import { Timer } from '../../core/timer-wheel.ts'
 import type { SocketPort } from '../../net/socket.ts'
+import { closeCodes } from '../../protocol/close-codes.ts'
 import type { Backend } from '../backend.ts'
+import type { GatewayEmitter } from '../events.ts'
 import type { Failure } from '../failure.ts'
 import { LiveSet } from '../live-set.ts'
 import type { Log } from '../log.ts'
+import { PacedClose } from '../paced-close.ts'
 import type { Timers } from '../timers.ts'
 import type { Tunnel, TunnelOutcome } from '../tunnel.ts'
 import type { HealthRules } from './backend-health.ts'
+import { HealthNews } from './health-news.ts'
+import type { HealthConfig } from './health-options.ts'
 import type { PoolHealth } from './pool-health.ts'
 import type { Probe, ProbeResult } from './probe.ts'
 import { Prober } from './prober.ts'
-import { TunnelCloser } from './tunnel-closer.ts'
 
 /** What the keeper needs of its gateway. */
 interface KeeperHost {
   readonly timers: Timers
   readonly sockets: SocketPort
   readonly log: Log
+  readonly events: GatewayEmitter
   /** Live tunnels. */
   readonly tunnels: ReadonlySet<Tunnel>
   /** Milliseconds a tunnel gets for its closing handshake. */
@@ -34,7 +39,10 @@ interface Ward {
   readonly pools: PoolHealth[]
   prober: Prober | null
   readonly returns: Timer<Backend>
-  closer: TunnelCloser | null
+  /** While it is ejected because it could not be reached. */
+  recheck: Prober | null
+  /** While its tunnels are closed. */
+  closer: PacedClose | null
 }
 
 /** Of a backend that was just taken in. */
@@ -42,6 +50,9 @@ const unruled: HealthRules = {
   ejection: { failures: 0, time: 0, maxTime: 0, maxShare: 0, earlyClose: 0 },
   slowStart: { window: 0, from: 100 },
 }
+
+/** How a backend is asked whether it can be reached again: little more than once in two seconds. */
+const reachable: HealthConfig = { tcp: true, interval: 2000, timeout: 2000, rise: 1, fall: 1 }
 
 /** What a request may fail of that its backend is to blame for; the dial tells itself whom it could not reach. */
 const blamedCodes: ReadonlySet<Failure['code']> = new Set([
@@ -58,12 +69,14 @@ const blamedCodes: ReadonlySet<Failure['code']> = new Set([
  */
 export class HealthKeeper {
   readonly #host: KeeperHost
+  readonly #news: HealthNews
   readonly #probes = new LiveSet<Probe>()
   readonly #wards = new Map<Backend, Ward>()
   #started = false
 
   constructor(host: KeeperHost) {
     this.#host = host
+    this.#news = new HealthNews(host.log, host.events)
   }
 
   /**
@@ -76,7 +89,20 @@ export class HealthKeeper {
       ward.pools.push(pool)
       this.#setRules(ward, rules)
     }
-    this.#recount(pool)
+    pool.count()
+  }
+
+  /**
+   * Tells of every panic that began or ended because pools took the place of others. Call it when they have.
+   */
+  review(): void {
+    const pools = new Set([...this.#wards.values()].flatMap((ward) => ward.pools))
+    for (const pool of pools) this.#recount(pool)
+  }
+
+  /** Somebody decided whether it may serve. */
+  stateChanged(backend: Backend): void {
+    for (const pool of this.#wards.get(backend)?.pools ?? []) this.#recount(pool)
   }
 
   /**
@@ -119,10 +145,20 @@ export class HealthKeeper {
 
   /** It failed. So many in a row eject it. */
   failed(backend: Backend, reason: string): void {
+    this.#failed(backend, reason, false)
+  }
+
+  /** It could not be reached, which is a failure like any other, but one that is easily seen to be over. */
+  unreachable(backend: Backend, reason: string): void {
+    this.#failed(backend, reason, true)
+  }
+
+  #failed(backend: Backend, reason: string, unreached: boolean): void {
     const ward = this.#wards.get(backend)
     // Whoever is out already cannot be put out; with a panic it gets traffic all the same.
     if (ward === undefined || !backend.health.available) return
     const { health } = backend
+    health.unreached = unreached && (health.unreached || health.outlier.failures === 0)
     health.outlier = failed(health.outlier, ward.rules.ejection)
     if (isOutlier(health.outlier, ward.rules.ejection)) this.#eject(ward, reason)
   }
@@ -154,18 +190,27 @@ export class HealthKeeper {
       health.earlyCloses = 0
     } else if (end.by === 'backend' && tunnel.fromClient.broken === null && health.available) {
       health.earlyCloses = Math.min(health.earlyCloses + 1, failures)
-      const enough = failures > 0 && health.earlyCloses === failures
-      if (enough) this.#eject(ward, 'it cut the connection right after the upgrade, without a Close frame')
+      if (failures === 0 || health.earlyCloses < failures) return
+      health.unreached = false
+      this.#eject(ward, 'it cut the connection right after the upgrade, without a Close frame')
     }
   }
 
   #take(backend: Backend): Ward {
     const { timers } = this.#host
     const { health } = backend
-    const returns = new Timer<Backend>(backend, () => this.#return(ward))
-    const ward: Ward = { backend, rules: unruled, pools: [], prober: null, returns, closer: null }
+    const returns = new Timer<Backend>(backend, () => this.#return(ward, 'its time is over'))
+    const ward: Ward = {
+      backend,
+      rules: unruled,
+      pools: [],
+      prober: null,
+      returns,
+      recheck: null,
+      closer: null,
+    }
     this.#wards.set(backend, ward)
-    if (health.ejectedUntil !== null) timers.schedule(returns, health.outlier.until - timers.now())
+    if (health.ejectedUntil !== null) this.#await(ward, health.outlier.until - timers.now())
     if (this.#started) this.#startSlowly(backend)
     return ward
   }
@@ -178,12 +223,8 @@ export class HealthKeeper {
     const { health } = rules
     if (JSON.stringify(before) === JSON.stringify(health)) return
     ward.prober?.stop()
-    const report = (result: ProbeResult): void => this.#probed(ward, result)
-    const { timers, sockets } = this.#host
     ward.prober =
-      health === undefined
-        ? null
-        : new Prober({ timers, sockets, probes: this.#probes }, ward.backend, health, report)
+      health === undefined ? null : this.#prober(ward, health, (result) => this.#probed(ward, result))
     if (this.#started) ward.prober?.start()
     // Nobody would ever take it back.
     if (health === undefined) ward.backend.health.probe = unproven
@@ -191,6 +232,7 @@ export class HealthKeeper {
 
   #leave(ward: Ward): void {
     ward.prober?.stop()
+    ward.recheck?.stop()
     ward.closer?.stop()
     this.#host.timers.cancel(ward.returns)
   }
@@ -203,65 +245,97 @@ export class HealthKeeper {
     const wasAvailable = health.available
     health.probe = observe(health.probe, result === null, rules.health)
     if (result !== null) health.problem = result
-    if (health.probe.status === before) return
-    if (health.probe.status === 'down') this.#died(ward, rules.health.fall)
-    else this.#recovered(ward, before === 'unknown')
-    if (!wasAvailable && health.available) this.#startSlowly(backend)
-    this.#changed(pools)
+    if (health.probe.status !== before) {
+      if (before === 'up' || health.probe.status === 'down') this.#died(ward, rules.health.fall)
+      else this.#recovered(ward, before)
+      if (!wasAvailable && health.available) this.#startSlowly(backend)
+      this.#changed(pools)
+    }
+    if (result === null && health.probe.status === 'up') this.#reached(ward, 'its probes pass')
   }
 
   #died(ward: Ward, failures: number): void {
     const { backend, rules } = ward
-    const { log, timers, tunnels, closeGrace } = this.#host
-    const reason = backend.health.problem
-    log.warn(
-      { event: 'backend.unhealthy', backend: backend.address, reason, failures },
-      `backend ${backend.address} is unhealthy: ${reason}`,
-    )
+    const reason = backend.health.problem as string
+    this.#news.unhealthy({ backend: backend.address, reason, failures })
     const over = rules.health?.closeTunnels
     if (over === undefined) return
-    const its = [...tunnels].filter((tunnel) => tunnel.backend === backend)
-    ward.closer = new TunnelCloser(timers, its, tunnels, over, closeGrace())
+    // Not those that come later: whoever gets it because the pool panics shall keep it.
+    const tunnels = [...this.#host.tunnels].filter((tunnel) => tunnel.backend === backend)
+    ward.closer?.stop()
+    ward.closer = new PacedClose(
+      { timers: this.#host.timers, tunnels },
+      {
+        code: closeCodes.restart,
+        over,
+        patience: this.#host.closeGrace(),
+        concerns: () => true,
+        onStep: (left) => left === 0,
+      },
+    )
   }
 
-  #recovered(ward: Ward, isFirst: boolean): void {
+  #recovered(ward: Ward, previous: 'unknown' | 'down'): void {
     const { backend } = ward
     backend.health.problem = null
     backend.health.outlier = succeeded(backend.health.outlier)
     backend.health.earlyCloses = 0
     ward.closer?.stop()
     ward.closer = null
-    const line = { event: 'backend.healthy', backend: backend.address, reason: 'its probes pass' }
-    // That a backend is well from the start is no news.
-    if (isFirst) this.#host.log.debug(line, `backend ${backend.address} is healthy`)
-    else this.#host.log.info(line, `backend ${backend.address} is healthy again`)
+    this.#news.healthy({ backend: backend.address, reason: 'its probes pass', previous })
   }
 
   #eject(ward: Ward, reason: string): void {
-    const { backend, rules, pools, returns } = ward
+    const { backend, rules, pools } = ward
     if (pools.some((pool) => !pool.maySpareOne)) return
-    const { timers, log } = this.#host
+    const { timers } = this.#host
     const { health } = backend
     const now = timers.now()
     health.outlier = eject(health.outlier, now, rules.ejection)
     health.earlyCloses = 0
     const forMs = Math.round(health.outlier.until - now)
     health.ejectedUntil = Date.now() + forMs
-    timers.schedule(returns, forMs)
+    this.#await(ward, forMs)
     const { failures } = rules.ejection
     const { ejections } = health.outlier
-    log.warn(
-      { event: 'backend.ejected', backend: backend.address, reason, failures, forMs, ejections },
-      `backend ${backend.address} is ejected for ${forMs} ms after ${failures} failures in a row: ${reason}`,
-    )
+    this.#news.ejected({ backend: backend.address, reason, failures, forMs, ejections })
     this.#changed(pools)
   }
 
-  #return(ward: Ward): void {
-    const { backend, pools } = ward
+  /** Takes it back after so many milliseconds, or as soon as it can be reached if it only could not be reached. */
+  #await(ward: Ward, milliseconds: number): void {
+    const { backend, rules, returns } = ward
+    this.#host.timers.schedule(returns, milliseconds)
+    // Its probes tell as much.
+    const probed = rules.health !== undefined
+    if (!backend.health.unreached || probed || !this.#started) return
+    ward.recheck?.stop()
+    ward.recheck = this.#prober(ward, reachable, (result) => {
+      if (result === null) this.#reached(ward, 'it accepts connections again')
+    })
+    ward.recheck.start()
+  }
+
+  /** It accepts connections: an ejection for anything else than not doing so goes on. */
+  #reached(ward: Ward, reason: string): void {
+    const { health } = ward.backend
+    if (health.ejectedUntil === null || !health.unreached) return
+    health.outlier = readmit(health.outlier, this.#host.timers.now())
+    this.#return(ward, reason)
+  }
+
+  #prober(ward: Ward, config: HealthConfig, report: (result: ProbeResult) => void): Prober {
+    const { timers, sockets } = this.#host
+    return new Prober({ timers, sockets, probes: this.#probes }, ward.backend, config, report)
+  }
+
+  #return(ward: Ward, reason: string): void {
+    const { backend, pools, returns } = ward
+    ward.recheck?.stop()
+    ward.recheck = null
+    this.#host.timers.cancel(returns)
     backend.health.ejectedUntil = null
-    const line = { event: 'backend.returned', backend: backend.address, reason: 'its ejection is over' }
-    this.#host.log.info(line, `backend ${backend.address} returned from its ejection`)
+    this.#news.returned({ backend: backend.address, reason })
     if (backend.health.available) this.#startSlowly(backend)
     this.#changed(pools)
   }
@@ -276,15 +350,6 @@ export class HealthKeeper {
   }
 
   #recount(pool: PoolHealth): void {
-    if (!pool.recount()) return
-    const { name, available, total, panic } = pool
-    const line = { event: panic ? 'pool.panic' : 'pool.calm', pool: name, available, total }
-    if (panic) {
-      const reason = `only ${available} of ${total} backends are available`
-      this.#host.log.warn({ ...line, reason }, `pool ${name} ignores health: ${reason}`)
-    } else {
-      const reason = `${available} of ${total} backends are available`
-      this.#host.log.info({ ...line, reason }, `pool ${name} minds health again: ${reason}`)
-    }
+    if (pool.recount()) this.#news.mood(pool)
   }
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { roundRobin } from '../../core/balancing/round-robin.ts'
+import { RetryBudget } from '../../core/retry-budget.ts'
 import { Backend } from '../backend.ts'
 import { Pool } from '../pool.ts'
 import { PoolHealth } from './pool-health.ts'
@@ -19,10 +20,11 @@ function makePool(weights: readonly number[], random: () => number, panic = 50) 
     return backend
   })
   const records = backends.map(({ health }) => health)
-  const health = new PoolHealth('main', records, weights, { ...rules, panic }, () => clock.now, random)
+  const health = new PoolHealth('main', backends, weights, { ...rules, panic }, () => clock.now, random)
   const policy = roundRobin(weights)
   const chooser = { forRequests: policy, forUpgrades: policy, keyOf: () => 0, cookie: null }
-  const pool = new Pool('main', backends, weights, chooser, health)
+  const retries = { rules: { attempts: 0, total: 0, budget: 0, minPerSecond: 0 }, budget: new RetryBudget() }
+  const pool = new Pool('main', backends, weights, chooser, health, retries)
   const pick = (tried: readonly Backend[] | null = null) => pool.pick(policy, 0, tried)
   /** Picks so many times; how often each was picked. */
   const shares = (picks: number): number[] => {

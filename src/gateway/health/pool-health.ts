@@ -1,6 +1,7 @@
 import { mayEject } from '../../core/health/outlier.ts'
 import { inPanic } from '../../core/health/panic.ts'
 import { slowStartFactor } from '../../core/health/slow-start.ts'
+import type { Backend } from '../backend.ts'
 import type { BackendHealth } from './backend-health.ts'
 
 export interface PoolHealthRules {
@@ -18,15 +19,17 @@ export interface PoolHealthRules {
  */
 export class PoolHealth {
   readonly name: string
-  /** Backends with a weight. */
-  readonly total: number
+  /** Active backends with a weight. */
+  total = 0
   /** How many of them may get connections. */
-  available: number
+  available = 0
   /** Fewer are available than `panic` asks for: all get connections. */
   panic = false
   readonly #rules: PoolHealthRules
   readonly #members: readonly BackendHealth[]
-  readonly #counted: readonly BackendHealth[]
+  readonly #weighted: readonly Backend[]
+  /** Whether the panic that was last told of goes on. */
+  #told = false
   readonly #now: () => number
   readonly #random: () => number
   /** The random number of this pick, 32 bits; -1 before it was needed. */
@@ -34,28 +37,32 @@ export class PoolHealth {
   #relaxed = false
 
   /**
-   * @param members in the order of the pool's backends
-   * @param weights of the same; those without weight count neither as well nor as missing
+   * @param backends in the order of the pool
+   * @param weights of the same; those without weight, like those that are not active, count neither as well nor as
+   * missing
    * @param now milliseconds of the clock in which `slowSince` is told
    * @param random from 0 to below 1
    */
   constructor(
     name: string,
-    members: readonly BackendHealth[],
+    backends: readonly Backend[],
     weights: readonly number[],
     rules: PoolHealthRules,
     now: () => number,
     random: () => number = Math.random,
   ) {
     this.name = name
-    this.#members = members
-    this.#counted = members.filter((_, index) => (weights[index] as number) > 0)
-    this.total = this.#counted.length
-    this.available = this.total
+    this.#members = backends.map(({ health }) => health)
+    this.#weighted = backends.filter((_, index) => (weights[index] as number) > 0)
     this.#rules = rules
     this.#now = now
     this.#random = random
-    this.recount()
+    this.count()
+  }
+
+  /** Takes the place of another: what was told of that one need not be told again. */
+  follow(before: PoolHealth): void {
+    this.#told = before.#told
   }
 
   /** Begins a pick. */
@@ -90,18 +97,30 @@ export class PoolHealth {
   /** Whether the pool can spare one more backend. */
   get maySpareOne(): boolean {
     let ejected = 0
-    for (const { ejectedUntil } of this.#counted) if (ejectedUntil !== null) ejected++
+    for (const { state, health } of this.#weighted) {
+      if (state === 'active' && health.ejectedUntil !== null) ejected++
+    }
     return mayEject(ejected, this.total, this.#rules.ejection.maxShare)
   }
 
-  /** Counts again after somebody's health has changed; true when that started or ended a panic. */
+  /** Counts again after somebody's health or state has changed. */
+  count(): void {
+    this.total = 0
+    this.available = 0
+    for (const { state, health } of this.#weighted) {
+      if (state !== 'active') continue
+      this.total++
+      if (health.available) this.available++
+    }
+    this.panic = inPanic(this.available, this.total, this.#rules.panic)
+  }
+
+  /** The same; true when a panic began or ended that nobody was told of yet. */
   recount(): boolean {
-    let available = 0
-    for (const member of this.#counted) if (member.available) available++
-    this.available = available
-    const before = this.panic
-    this.panic = inPanic(available, this.total, this.#rules.panic)
-    return this.panic !== before
+    this.count()
+    if (this.panic === this.#told) return false
+    this.#told = this.panic
+    return true
   }
 
   #getsTurn(index: number, member: BackendHealth, since: number): boolean {
