@@ -70,7 +70,8 @@ export class Topology {
         return known.pool
       }
       const { backends, weights, health } = pool
-      return new Pool(name, backends, weights, makeChooser(policy, name, backends, weights), health)
+      const chooser = makeChooser(policy, name, backends, weights, this.#timers.environment)
+      return new Pool(name, backends, weights, chooser, health)
     })
   }
 
@@ -102,9 +103,11 @@ export class Topology {
     })
     const records = backends.map(({ health }) => health)
     const weights = config.backends.map(({ weight }) => weight)
-    const health = new PoolHealth(name, records, weights, config, () => this.#timers.now())
+    const { environment } = this.#timers
+    const health = new PoolHealth(name, records, weights, config, environment.now, environment.random)
     this.#health.adopt(health, backends, config)
-    return new Pool(name, backends, weights, makeChooser(config.policy, name, backends, weights), health)
+    const chooser = makeChooser(config.policy, name, backends, weights, environment)
+    return new Pool(name, backends, weights, chooser, health)
   }
 }
 
