@@ -55,8 +55,8 @@ export class SimNetwork {
   }
 
   /** A port with sockets of its own. */
-  port(): SimPort {
-    return new SimPort(this)
+  port(name = 's'): SimPort {
+    return new SimPort(this, name)
   }
 
   listen(port: SimPort, target: ListenTarget, onConnection: (socket: Socket) => void): Listener {
@@ -191,9 +191,11 @@ export class SimPort implements SocketPort {
   /** How many there were. */
   count = 0
   onGivenUp: (socket: SimSocket) => void = () => {}
+  readonly #name: string
   readonly #network: SimNetwork
 
-  constructor(network: SimNetwork) {
+  constructor(network: SimNetwork, name: string) {
+    this.#name = name
     this.#network = network
   }
 
@@ -215,6 +217,7 @@ export class SimPort implements SocketPort {
 
   adopt(socket: SimSocket): void {
     this.count++
+    socket.name = `${this.#name}${this.count}`
     this.live.add(socket)
     socket.onGone = (gone) => {
       if (!this.live.delete(gone)) this.#network.world.violated('a socket was told twice that it is closed')

@@ -25,6 +25,8 @@ export class SimSocket implements Socket, Task {
   handler: SocketHandler
   context: unknown
   ready = false
+  /** For traces. */
+  name = ''
   remoteAddress = ''
   remotePort = 0
   /** What it sends, and what it is sent. Null while it connects. */
@@ -84,6 +86,9 @@ export class SimSocket implements Socket, Task {
   }
 
   write(chunk: Uint8Array): boolean {
+    this.#world.trace?.(
+      () => `${this.name}   .write ${chunk.length}: ${Buffer.from(chunk).toString('latin1').slice(0, 60)}`,
+    )
     if (this.ended || this.#over || chunk.length === 0) return true
     if (this.#failure !== null) return true
     if (this.incoming?.reset && this.#chance.is(0.5)) {
@@ -102,6 +107,7 @@ export class SimSocket implements Socket, Task {
   }
 
   end(): void {
+    this.#world.trace?.(() => `${this.name}   .end`)
     if (this.ended || this.#over) return
     this.ended = true
     this.#drainOwed = false
@@ -109,6 +115,7 @@ export class SimSocket implements Socket, Task {
   }
 
   abort(): void {
+    this.#world.trace?.(() => `${this.name}   .abort`)
     if (this.#over) return
     this.gaveUp = 'abort'
     const { outgoing: out } = this
@@ -121,6 +128,7 @@ export class SimSocket implements Socket, Task {
   }
 
   close(): void {
+    this.#world.trace?.(() => `${this.name}   .close`)
     if (this.#over) return
     this.gaveUp = 'close'
     const { outgoing: out } = this
@@ -133,10 +141,12 @@ export class SimSocket implements Socket, Task {
   }
 
   pause(): void {
+    this.#world.trace?.(() => `${this.name}   .pause`)
     this.paused = true
   }
 
   resume(): void {
+    this.#world.trace?.(() => `${this.name}   .resume`)
     if (!this.paused) return
     this.paused = false
     this.#hidden = false
@@ -160,7 +170,9 @@ export class SimSocket implements Socket, Task {
   run(): void {
     const steps = this.#steps()
     if (steps.length === 0) return
-    switch (this.#chance.pick(steps)) {
+    const step = this.#chance.pick(steps)
+    this.#world.trace?.(() => `${this.name} ${step}`)
+    switch (step) {
       case 'open':
         this.state = 'open'
         this.#told(() => this.handler.onOpen(this))
@@ -197,7 +209,9 @@ export class SimSocket implements Socket, Task {
     const steps: Step[] = []
     const incoming = this.incoming as Pipe
     const outgoing = this.outgoing as Pipe
-    if (this.#queuedBytes > 0 ? outgoing.room > 0 : this.ended && !outgoing.fin) steps.push('flush')
+    // A write that filled the queue may be followed by one in which the kernel took all: the drain is owed still.
+    const idle = this.#drainOwed || (this.ended && !outgoing.fin)
+    if (this.#queuedBytes > 0 ? outgoing.room > 0 : idle) steps.push('flush')
     if (incoming.cut) return steps
     if (!this.paused && incoming.bytes > 0) steps.push('data')
     if (incoming.reset) {
@@ -275,6 +289,9 @@ export class SimSocket implements Socket, Task {
   }
 
   #deliver(chunk: Uint8Array): void {
+    this.#world.trace?.(
+      () => `${this.name}   got ${chunk.length}: ${Buffer.from(chunk).toString('latin1').slice(0, 60)}`,
+    )
     if (this.handler.borrowsData !== true) {
       this.#told(() => this.handler.onData(this, chunk))
       return

@@ -36,6 +36,10 @@ export class World {
   readonly violations: string[] = []
   /** Called when nobody has anything to do until time passes. */
   onQuiet: () => void = () => {}
+  /** Is told of every event, for those who look for a cause. */
+  trace: ((line: () => string) => void) | null = process.env.FAIRLEAD_TRACE
+    ? (line) => console.log(this.steps, line())
+    : null
   /** Called when somebody was woken. */
   onWake: () => void = () => {}
   /** What a turn of the event loop does at least, such as accepting. */
