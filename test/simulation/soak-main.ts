@@ -2,12 +2,18 @@ import { parseArgs } from 'node:util'
 import { simulate } from './support/simulation.ts'
 
 // node test/simulation/soak-main.ts --seconds 60 [--from 1]: simulates one seed after the other and tells the bad ones.
+// With --endings 100000 one run of a crowd of tunnels.
 // FAIRLEAD_SEED=17 node test/simulation/soak-main.ts: just that one.
 
 const { values } = parseArgs({
-  options: { seconds: { type: 'string', default: '60' }, from: { type: 'string', default: '1' } },
+  options: {
+    seconds: { type: 'string', default: '60' },
+    from: { type: 'string', default: '1' },
+    endings: { type: 'string', default: '0' },
+  },
 })
-const only = process.env.FAIRLEAD_SEED
+const endings = Number(values.endings)
+const only = process.env.FAIRLEAD_SEED ?? (endings > 0 ? values.from : undefined)
 const counts = new Map<string, number>()
 const until = performance.now() + Number(values.seconds) * 1000
 let [runs, steps, failures] = [0, 0, 0]
@@ -16,7 +22,7 @@ for (
   runs === 0 || (only === undefined && performance.now() < until);
   seed++
 ) {
-  const outcome = await simulate(seed)
+  const outcome = await simulate(seed, endings)
   runs++
   steps += outcome.steps
   for (const [what, count] of outcome.counts) counts.set(what, (counts.get(what) ?? 0) + count)

@@ -21,5 +21,8 @@ export interface AnswerRecord {
 export class Book {
   readonly requests = new Map<string, RequestRecord>()
   readonly answers: AnswerRecord[] = []
+  /** Those that have not ended on both sides. */
   readonly tunnels = new Map<string, TunnelRecord>()
+  /** The ids of all upgrades that were sent. */
+  readonly upgrades = new Set<string>()
 }

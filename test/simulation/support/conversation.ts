@@ -64,7 +64,7 @@ export class Conversation {
     this.#mine = side === 'client' ? up : down
     this.#other = side === 'client' ? down : up
     const { chance, around } = party
-    this.#left = record === null ? 0 : chance.size(12)
+    this.#left = record === null ? 0 : Math.min(chance.size(12), around.frames)
     this.#ending = around.calm
       ? side === 'client'
         ? chance.pick(['close', 'fin'])

@@ -80,7 +80,7 @@ class BackendParty extends Party {
     const request = reader.message
     const id = request.fields.get('x-id')?.[0]
     const known = id === undefined ? undefined : this.#book.requests.get(id)
-    if (id !== undefined && known === undefined && !this.#book.tunnels.has(id)) {
+    if (id !== undefined && known === undefined && !this.#book.upgrades.has(id)) {
       around.world.violated(`a backend got a request ${id} that nobody sent`)
     }
     if (known !== undefined && request.body !== known.body) {

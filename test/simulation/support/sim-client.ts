@@ -147,6 +147,7 @@ export class TunnelClient extends Party {
     this.record = new TunnelRecord(name)
     this.record.client = this
     book.tunnels.set(name, this.record)
+    book.upgrades.add(name)
     this.#key = createHash('md5').update(name).digest('base64')
     this.#talk = new Conversation(this, this.record, 'client')
     this.socket = sockets.connect(target, patience, this, null) as SimSocket

@@ -48,26 +48,32 @@ export class Simulation {
   readonly #gateway: Gateway
   readonly #backends: SimBackend[]
   readonly #clients: (Party & { readonly done: boolean })[] = []
-  readonly #legs = new Map<TunnelRecord, readonly (SimSocket | null)[]>()
+  readonly #legs = new WeakMap<TunnelRecord, readonly (SimSocket | null)[]>()
   readonly #waiting = new Set<string>()
   readonly #largest: number
+  readonly #endings: number
+  #ended = 0
   #open = 0
   #closing = false
 
-  constructor(seed: number) {
+  /** @param endings runs until so many tunnels have ended, with tunnels that do little else. @default 0: random traffic */
+  constructor(seed: number, endings = 0) {
     const chance = new Chance(seed)
-    const calm = chance.is(0.25)
+    const calm = endings === 0 && chance.is(0.25)
+    this.#endings = endings
     this.#seed = seed
     this.#chance = chance
+    const steady = calm || endings > 0
     this.#world = new World(
       chance,
-      calm ? { haste: 0.005, stall: 5 } : { stall: chance.pick([20, 200, 2000]) },
+      steady ? { haste: 0.005, stall: 5 } : { stall: chance.pick([20, 200, 2000]) },
     )
-    this.#largest = chance.pick([200, 2000, 40_000])
+    this.#largest = endings > 0 ? 40 : chance.pick([200, 2000, 40_000])
     this.#network = new SimNetwork(this.#world, {
-      reads: [calm ? 64 : 1, Math.max(4096, this.#largest)],
-      kernels: [calm ? 512 : 1, Math.max(4096, this.#largest)],
-      dribbling: this.#largest > 2000 ? 0 : 0.2,
+      reads: [steady ? 64 : 1, Math.max(4096, this.#largest)],
+      kernels: [steady ? 512 : 1, Math.max(4096, this.#largest)],
+      dribbling: this.#largest > 2000 || endings > 0 ? 0 : 0.2,
+      eager: endings > 0,
       latency: calm ? 20 : 500,
     })
     this.#ours = this.#network.port('gateway')
@@ -77,6 +83,7 @@ export class Simulation {
       chance,
       calm,
       largest: this.#largest,
+      frames: endings > 0 ? 1 : 12,
       count: (what) => this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1),
     }
     this.#backends = Array.from(
@@ -84,7 +91,12 @@ export class Simulation {
       (_, index) => new SimBackend(this.#around, this.#book, this.#network, this.#theirs, 3001 + index),
     )
     this.#gateway = this.#makeGateway()
-    this.#world.onQuiet = () => this.#check()
+    // In a crowd it is quiet very often.
+    const every = endings > 0 ? 50 : 1
+    let quiet = 0
+    this.#world.onQuiet = () => {
+      if (++quiet % every === 0) this.#check()
+    }
   }
 
   /** To the end, or to the first violation. */
@@ -92,17 +104,9 @@ export class Simulation {
     const world = this.#world
     const began = world.now
     await this.#await('start', this.#gateway.start())
-    const clients = this.#chance.int(1, 14)
-    for (let index = 0; index < clients; index++) {
-      world.after(this.#chance.size(3000), () => this.#addClient(index))
-    }
     if (!this.#around.calm) this.#disturb()
-    const until = world.now + (this.#around.calm ? 300_000 : this.#chance.size(30_000))
-    const over = (): boolean =>
-      (this.#clients.length === clients && this.#clients.every(({ done, gone }) => done && gone)) ||
-      world.now > until
-    await world.until(over)
-    if (this.#around.calm && world.now > until) world.violated('calm clients are not done after 5 minutes')
+    if (this.#endings > 0) await this.#crowd()
+    else await this.#visits()
     if (world.violations.length === 0 && this.#chance.is(0.5)) await this.#drain()
     if (world.violations.length === 0) await this.#close()
     return {
@@ -112,6 +116,36 @@ export class Simulation {
       steps: world.steps,
       lasted: world.now - began,
     }
+  }
+
+  /** A few clients of all kinds, until they are done or for a random time. */
+  async #visits(): Promise<void> {
+    const world = this.#world
+    const { calm } = this.#around
+    const count = this.#chance.int(1, 14)
+    for (let index = 0; index < count; index++) {
+      const client = (): unknown => this.#addClient(this.#chance.is(0.5) ? HttpClient : TunnelClient, index)
+      world.after(this.#chance.size(3000), client)
+    }
+    const until = world.now + (calm ? 300_000 : this.#chance.size(30_000))
+    const done = (): boolean =>
+      this.#clients.length === count && this.#clients.every((one) => one.done && one.gone)
+    await world.until(() => world.now > until || done())
+    if (calm && world.now > until) world.violated('calm clients are not done after 5 minutes')
+  }
+
+  /** Clients that come whenever one is gone, until enough tunnels have ended. */
+  async #crowd(): Promise<void> {
+    const live: Party[] = []
+    let count = 0
+    const come = (): void => {
+      for (let at = live.length - 1; at >= 0; at--) if (live[at]?.gone) live.splice(at, 1)
+      while (live.length < 40) live.push(this.#addClient(TunnelClient, count++))
+      this.#clients.length = 0
+      if (this.#ended < this.#endings) this.#world.after(20, come)
+    }
+    come()
+    await this.#world.until(() => this.#ended >= this.#endings, Number.MAX_SAFE_INTEGER)
   }
 
   #makeGateway(): Gateway {
@@ -128,25 +162,26 @@ export class Simulation {
     })
     gateway.on('tunnel.closed', ({ endedBy }) => {
       this.#open--
+      this.#ended++
       this.#around.count(`tunnel ended by the ${endedBy}`)
     })
     return gateway
   }
 
-  #addClient(index: number): void {
-    const target: ConnectTarget = this.#chance.is(0.8)
-      ? { ip: '127.0.0.1', port: 8080 }
-      : { path: '/run/sim.sock' }
-    const Client = this.#chance.is(0.5) ? HttpClient : TunnelClient
-    this.#clients.push(new Client(this.#around, this.#book, this.#theirs, target, `c${index}`))
+  #addClient(Client: typeof HttpClient | typeof TunnelClient, index: number): Party {
+    const unix = this.#chance.is(0.2)
+    const target: ConnectTarget = unix ? { path: '/run/sim.sock' } : { ip: '127.0.0.1', port: 8080 }
+    const client = new Client(this.#around, this.#book, this.#theirs, target, `c${index}`)
+    this.#clients.push(client)
+    return client
   }
 
   /** Operators, failing backends, and a kernel that gives up. */
   #disturb(): void {
     const chance = this.#chance
     const gateway = this.#gateway
-    const { address, ...backend } = chance.pick(this.#backends)
-    const site = this.#backends.find((one) => one.address === address) as SimBackend
+    const site = chance.pick(this.#backends)
+    const { address } = site
     const act = chance.weighted({
       ill: 3,
       well: 2,
@@ -157,7 +192,6 @@ export class Simulation {
       break: 1,
       nothing: 3,
     })
-    void backend
     if (act !== 'nothing') this.#around.count(`operator ${act}`)
     if (act === 'ill' || act === 'well') site.ill = act === 'ill'
     else if (act === 'drain')
@@ -166,7 +200,8 @@ export class Simulation {
     else if (act === 'disable') gateway.disable(address)
     else if (act === 'weight') gateway.setWeight(address, chance.int(0, 5))
     else if (act === 'break') [...this.#ours.live].at(chance.int(0, 20))?.fail('timeout')
-    if (!this.#closing) this.#world.after(chance.size(4000), () => this.#disturb())
+    if (!this.#closing)
+      this.#world.after(chance.size(this.#endings > 0 ? 20_000 : 4000), () => this.#disturb())
   }
 
   async #drain(): Promise<void> {
@@ -259,7 +294,9 @@ export class Simulation {
   /** What both sides ended in order has arrived whole. */
   #checkTunnel(record: TunnelRecord): void {
     const { client, backend } = record
+    if (client === null || (client.gone && backend === null)) this.#book.tunnels.delete(record.id)
     if (client === null || backend === null) return
+    if (client.gone && backend.gone) this.#book.tunnels.delete(record.id)
     const legs = this.#legs.get(record) ?? [client.socket.peer, backend.socket.peer]
     this.#legs.set(record, legs)
     const clean =
@@ -271,7 +308,6 @@ export class Simulation {
     )
     if (clean && lost.length === 0) this.#around.count('tunnel whole')
     if (!clean) return
-    this.#book.tunnels.delete(record.id)
     if (client.hasMoreToSay || backend.hasMoreToSay) return
     const closed = record.up.gatewayClosed || record.down.gatewayClosed
     if (lost.length > 0 && !closed)
@@ -280,6 +316,6 @@ export class Simulation {
 }
 
 /** One run. */
-export async function simulate(seed: number): Promise<Outcome> {
-  return new Simulation(seed).run()
+export async function simulate(seed: number, endings = 0): Promise<Outcome> {
+  return new Simulation(seed, endings).run()
 }
