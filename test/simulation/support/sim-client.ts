@@ -98,7 +98,10 @@ export class HttpClient extends Party {
     for (;;) {
       const request = this.#open[0]
       if (this.#heard.length === 0) return
-      const reader = new MessageReader(request?.method === 'HEAD' ? 'response to HEAD' : 'response')
+      // Whoever gives up on half a head cannot know that it is one of HEAD.
+      const refused = this.#heard.toString('latin1', 0, 12) === 'HTTP/1.1 408'
+      const bodiless = request?.method === 'HEAD' && !refused
+      const reader = new MessageReader(bodiless ? 'response to HEAD' : 'response')
       const end = readSafely(this, reader, this.#heard, ended)
       if (end === -1) return
       this.#heard = this.#heard.subarray(end)

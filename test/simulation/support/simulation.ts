@@ -34,6 +34,21 @@ const closingTime = 1000
 /** Beyond what one read and one `write` may add to the port's own 128 KiB: heads, pings, a goodbye. */
 const queueMargin = 24 * 1024
 
+/** What operators and the world do, and how often. */
+const rough = { ill: 3, well: 2, drain: 1, enable: 2, disable: 0.5, weight: 1, break: 1, nothing: 3 }
+
+/** The same for a crowd, which needs backends to go to. */
+const busy: typeof rough = {
+  ill: 1,
+  well: 5,
+  drain: 1,
+  enable: 8,
+  disable: 0,
+  weight: 0,
+  break: 3,
+  nothing: 0,
+}
+
 /** A whole gateway among random clients and backends on a random network, all drawn from one seed. */
 export class Simulation {
   readonly #seed: number
@@ -182,16 +197,7 @@ export class Simulation {
     const gateway = this.#gateway
     const site = chance.pick(this.#backends)
     const { address } = site
-    const act = chance.weighted({
-      ill: 3,
-      well: 2,
-      drain: 1,
-      enable: 2,
-      disable: 0.5,
-      weight: 1,
-      break: 1,
-      nothing: 3,
-    })
+    const act = chance.weighted(this.#endings > 0 ? busy : rough)
     if (act !== 'nothing') this.#around.count(`operator ${act}`)
     if (act === 'ill' || act === 'well') site.ill = act === 'ill'
     else if (act === 'drain')
@@ -200,8 +206,7 @@ export class Simulation {
     else if (act === 'disable') gateway.disable(address)
     else if (act === 'weight') gateway.setWeight(address, chance.int(0, 5))
     else if (act === 'break') [...this.#ours.live].at(chance.int(0, 20))?.fail('timeout')
-    if (!this.#closing)
-      this.#world.after(chance.size(this.#endings > 0 ? 20_000 : 4000), () => this.#disturb())
+    if (!this.#closing) this.#world.after(chance.size(4000), () => this.#disturb())
   }
 
   async #drain(): Promise<void> {
