@@ -35,6 +35,12 @@ const ourReasons: ReadonlySet<string> = new Set(
   Object.values(closeCodes).map(({ code, reason }) => `${code} ${reason}`),
 )
 
+/** How often a party ends its tunnel in which way. */
+const moods: Record<Ending, number> = { close: 5, fin: 2, reset: 2, vanish: 0.3, stay: 6 }
+
+/** The same where every tunnel has to end without a deadline. */
+const ends: Record<Ending, number> = { close: 5, fin: 2, reset: 3, vanish: 0, stay: 0 }
+
 /** How a party ends its tunnel. */
 type Ending = 'close' | 'fin' | 'reset' | 'vanish' | 'stay'
 
@@ -64,12 +70,12 @@ export class Conversation {
     this.#mine = side === 'client' ? up : down
     this.#other = side === 'client' ? down : up
     const { chance, around } = party
-    this.#left = record === null ? 0 : Math.min(chance.size(12), around.frames)
+    this.#left = record === null ? 0 : around.crowded ? chance.int(0, 1) : chance.size(12)
     this.#ending = around.calm
       ? side === 'client'
         ? chance.pick(['close', 'fin'])
         : 'stay'
-      : chance.weighted({ close: 5, fin: 2, reset: 2, vanish: 0.3, stay: 6 })
+      : chance.weighted(around.crowded ? ends : moods)
   }
 
   /** Says early data, or goes on until it is time to end. */

@@ -9,8 +9,8 @@ export interface Surroundings {
   readonly chance: Chance
   /** Nobody misbehaves, so everything has to succeed. */
   readonly calm: boolean
-  /** Frames that somebody says at most before it ends its tunnel. */
-  readonly frames: number
+  /** Tunnels come and go without doing much. */
+  readonly crowded: boolean
   /** Bytes of one thing that is said, at most. */
   readonly largest: number
   /** Counts something that came up. */

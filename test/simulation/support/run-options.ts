@@ -1,10 +1,15 @@
 import type { GatewayOptions } from '../../../src/gateway/options.ts'
 import type { Chance } from './chance.ts'
+import type { Surroundings } from './party.ts'
 
 const policies = ['auto', 'round-robin', 'least-connections', 'power-of-two', 'random', 'peak-ewma'] as const
 
 /** A random configuration, as quick with its deadlines as virtual time is free. */
-export function randomOptions(chance: Chance, addresses: readonly string[], calm: boolean): GatewayOptions {
+export function randomOptions(
+  chance: Chance,
+  addresses: readonly string[],
+  { calm, crowded }: Surroundings,
+): GatewayOptions {
   const often = <T>(probability: number, value: T): T | undefined =>
     chance.is(probability) ? value : undefined
   const probe = chance.pick([
@@ -29,7 +34,8 @@ export function randomOptions(chance: Chance, addresses: readonly string[], calm
         backends: addresses.map((address) => ({ address, weight: chance.int(1, 3) })),
         ...often(calm ? 0 : 0.4, { health }),
         ...often(0.3, { slowStart: { window: '2s' as const } }),
-        drainOnRestart: chance.is(0.5),
+        // A restart takes 30 seconds, in which a crowd would find nobody.
+        drainOnRestart: chance.is(0.5) && !crowded,
       },
     },
     routes: chance.is(0.2) ? [{ ...route, ...source }] : [route],

@@ -98,7 +98,7 @@ export class Simulation {
       chance,
       calm,
       largest: this.#largest,
-      frames: endings > 0 ? 1 : 12,
+      crowded: endings > 0,
       count: (what) => this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1),
     }
     this.#backends = Array.from(
@@ -165,7 +165,7 @@ export class Simulation {
 
   #makeGateway(): Gateway {
     const addresses = this.#backends.map(({ address }) => address)
-    const parsed = parseOptions(randomOptions(this.#chance, addresses, this.#around.calm))
+    const parsed = parseOptions(randomOptions(this.#chance, addresses, this.#around))
     if ('problems' in parsed) throw new Error(formatProblems(parsed.problems))
     const gateway = new Gateway(parsed.config, {
       sockets: this.#ours,
