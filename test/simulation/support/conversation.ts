@@ -60,6 +60,8 @@ export class Conversation {
   #closeHeard = false
   #left: number
   readonly #ending: Ending
+  /** Whether it says much at once. */
+  readonly #floods: boolean
   #serial = 0
 
   constructor(party: Party, record: TunnelRecord | null, side: 'client' | 'backend') {
@@ -71,6 +73,8 @@ export class Conversation {
     this.#other = side === 'client' ? down : up
     const { chance, around } = party
     this.#left = record === null ? 0 : around.crowded ? chance.int(0, 1) : chance.size(12)
+    this.#floods = !around.crowded && chance.is(0.1)
+    if (this.#floods) this.#left += 12
     this.#ending = around.calm
       ? side === 'client'
         ? chance.pick(['close', 'fin'])
@@ -86,7 +90,7 @@ export class Conversation {
   /** A message in one piece or several, perhaps with a ping within. */
   message(): void {
     const { chance, around } = this.#party
-    const text = this.#text(Math.max(0, chance.size(around.largest)))
+    const text = this.#text(this.#floods ? around.largest : Math.max(0, chance.size(around.largest)))
     const pieces = chance.is(0.6) ? 1 : chance.int(2, 4)
     for (let piece = 0; piece < pieces; piece++) {
       const part = text.subarray(
@@ -130,9 +134,9 @@ export class Conversation {
     const { around, chance, gone } = this.#party
     if (gone || this.#closeSaid) return
     if (this.#left-- > 0) {
-      if (chance.is(0.85)) this.message()
+      if (this.#floods || chance.is(0.85)) this.message()
       else this.#say(opcodes.ping, this.#text(chance.int(0, 30)), true)
-      around.world.after(chance.is(0.6) ? 0 : chance.size(2000), () => this.#next())
+      around.world.after(this.#floods || chance.is(0.6) ? 0 : chance.size(2000), () => this.#next())
       return
     }
     if (this.#ending === 'stay') return

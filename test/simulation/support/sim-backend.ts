@@ -139,7 +139,7 @@ class BackendParty extends Party {
     return this.chance.weighted<Mood>(
       this.#site.ill
         ? { well: 1, cut: 1, reset: 1, hang: 1, nonsense: 1 }
-        : { well: 30, cut: 1, reset: 1, hang: 0.5, nonsense: 0.5 },
+        : { well: 30, cut: 3, reset: 1, hang: 0.5, nonsense: 0.5 },
     )
   }
 
@@ -198,6 +198,13 @@ class BackendParty extends Party {
     }
     record.complete = true
     this.say(whole)
+    if (!around.calm && !close && chance.is(0.05)) {
+      // An answer that nobody asked for.
+      around.count('backend babbles')
+      this.say(
+        Buffer.from('HTTP/1.1 200 Babble\r\nX-Echo: nobody\r\nX-Answer: -1\r\nContent-Length: 0\r\n\r\n'),
+      )
+    }
     if (close) this.sayEnd()
     else {
       this.#busy = false

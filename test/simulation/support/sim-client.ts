@@ -44,7 +44,7 @@ export class HttpClient extends Party {
 
   protected heardFin(): void {
     this.#read(true)
-    if (this.#heard.length > 0) this.around.count('an answer was cut by a FIN')
+    if (this.#heard.length > 0) this.around.world.violated('an answer was cut by a FIN, as if it was whole')
     this.done = true
     this.sayEnd()
   }

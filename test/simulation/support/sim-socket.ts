@@ -44,6 +44,8 @@ export class SimSocket implements Socket, Task {
   error: SocketError | null | undefined
   /** The peer's FIN was told. */
   finTold = false
+  /** When. */
+  finToldAt = 0
   /** Most bytes that were ever queued. */
   mostQueued = 0
   /** Called when it has been told of its end. */
@@ -54,7 +56,7 @@ export class SimSocket implements Socket, Task {
   established = false
   readonly #world: World
   readonly #chance: Chance
-  readonly #manners: Manners
+  readonly manners: Manners
   readonly #queue: Uint8Array[] = []
   #queuedBytes = 0
   #drainOwed = false
@@ -66,7 +68,7 @@ export class SimSocket implements Socket, Task {
   constructor(world: World, manners: Manners, handler: SocketHandler, context: unknown) {
     this.#world = world
     this.#chance = world.chance
-    this.#manners = manners
+    this.manners = manners
     this.handler = handler
     this.context = context
   }
@@ -98,10 +100,10 @@ export class SimSocket implements Socket, Task {
     // Lent memory is read again before the kernel has it; all else belongs to us now.
     this.#queue.push(isLent(chunk) ? chunk.slice() : chunk)
     this.#queuedBytes += chunk.length
-    if (this.state === 'open' && (this.#manners.eager || this.#chance.is(0.7))) this.#moveToKernel()
+    if (this.state === 'open' && (this.manners.eager || this.#chance.is(0.7))) this.#moveToKernel()
     if (this.#queuedBytes > this.mostQueued) this.mostQueued = this.#queuedBytes
     this.touch()
-    if (this.#queuedBytes === 0 || this.#queuedBytes <= this.#manners.highWater) return true
+    if (this.#queuedBytes === 0 || this.#queuedBytes <= this.manners.highWater) return true
     this.#drainOwed = true
     return false
   }
@@ -188,6 +190,7 @@ export class SimSocket implements Socket, Task {
         break
       case 'end':
         this.finTold = true
+        this.finToldAt = this.#world.now
         this.#told(() => this.handler.onEnd(this))
         break
       case 'reset':
@@ -256,7 +259,7 @@ export class SimSocket implements Socket, Task {
     const out = this.outgoing as Pipe
     const most = Math.min(out.room, this.#queuedBytes)
     let left =
-      this.#manners.eager || this.#chance.is(0.5)
+      this.manners.eager || this.#chance.is(0.5)
         ? most
         : Math.min(most, this.#chance.int(1, Math.max(1, most)))
     while (left > 0) {
@@ -277,7 +280,7 @@ export class SimSocket implements Socket, Task {
 
   #read(): void {
     const incoming = this.incoming as Pipe
-    const { mostRead, dribble } = this.#manners
+    const { mostRead, dribble } = this.manners
     const most = Math.min(incoming.bytes, mostRead)
     const few = this.#chance.is(dribble)
     const size = few

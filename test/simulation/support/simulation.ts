@@ -31,8 +31,8 @@ const nobodyLogs: Log = { debug() {}, info() {}, warn() {}, error() {} }
 /** Virtual milliseconds within which `close` has to end everything: nothing of it waits for a deadline. */
 const closingTime = 1000
 
-/** Beyond what one read and one `write` may add to the port's own 128 KiB: heads, pings, a goodbye. */
-const queueMargin = 24 * 1024
+/** What may be queued beyond full queues, one read and early data: heads, pings, a goodbye. */
+const queueMargin = 2048
 
 /** What operators and the world do, and how often. */
 const rough = { ill: 3, well: 2, drain: 1, enable: 2, disable: 0.5, weight: 1, break: 1, nothing: 3 }
@@ -70,6 +70,7 @@ export class Simulation {
   #ended = 0
   #open = 0
   #closing = false
+  #cutting = false
 
   /** @param endings runs until so many tunnels have ended, with tunnels that do little else. @default 0: random traffic */
   constructor(seed: number, endings = 0) {
@@ -106,6 +107,7 @@ export class Simulation {
       (_, index) => new SimBackend(this.#around, this.#book, this.#network, this.#theirs, 3001 + index),
     )
     this.#gateway = this.#makeGateway()
+    this.#ours.onGivenUp = (socket) => this.#checkCut(socket)
     // In a crowd it is quiet very often.
     const every = endings > 0 ? 50 : 1
     let quiet = 0
@@ -224,6 +226,7 @@ export class Simulation {
     this.#closing = true
     const world = this.#world
     const began = world.now
+    this.#cutting = true
     await this.#await('close', this.#gateway.close())
     // Whose end was ordered but not told yet is as good as gone.
     const left = [...this.#ours.live].filter(({ gaveUp }) => gaveUp === null).length
@@ -260,8 +263,13 @@ export class Simulation {
     const tunnels = new Map<string, Set<Tunnel>>()
     let others = 0
     for (const socket of this.#ours.live) {
-      if (socket.mostQueued > 128 * 1024 + this.#largest + queueMargin) {
-        world.violated(`${socket.mostQueued} bytes were queued`)
+      const { highWater, mostRead } = (socket.peer ?? socket).manners
+      const most =
+        Math.max(highWater, socket.manners.highWater) +
+        Math.max(mostRead, 4096, this.#largest) +
+        3 * this.#largest
+      if (socket.mostQueued > most + queueMargin) {
+        world.violated(`${socket.mostQueued} bytes were queued at ${socket.name}, ${most} at most`)
       }
       const { context } = socket
       if (!(context instanceof Tunnel)) {
@@ -294,6 +302,23 @@ export class Simulation {
       if (!stuck || leaving) continue
       this.#world.violated(`${from.name} is paused, and ${to.name}, the other leg, has nothing queued`)
     }
+  }
+
+  /** A leg of a tunnel is cut for a reason only: the other is gone, it was said goodbye, or a deadline has passed. */
+  #checkCut({ name, context, gaveUp }: SimSocket): void {
+    if (!(context instanceof Tunnel) || this.#cutting || context.leaving) return
+    const { fromClient, fromBackend, openedAt } = context
+    const legs = [context.client, context.server] as SimSocket[]
+    if (legs.some(({ state, error }) => state === 'closed' || error)) return
+    const { now } = this.#world
+    const bothClosed = fromClient.closeSeen && fromBackend.closeSeen
+    const since = Math.min(
+      ...legs.map((leg) => (leg.finTold ? leg.finToldAt : now)),
+      bothClosed ? openedAt : now,
+    )
+    const patience = this.#around.calm ? 10_000 : 3000
+    if (now - since < patience)
+      this.#world.violated(`${name}, a leg of a tunnel, was given up (${gaveUp}) too early`)
   }
 
   /** What both sides ended in order has arrived whole. */
