@@ -6,7 +6,7 @@ import { simulate } from './support/simulation.ts'
 // tells every event.
 
 const only = process.env.FAIRLEAD_SEED
-const seeds = only === undefined ? Array.from({ length: 100 }, (_, index) => index + 1) : [Number(only)]
+const seeds = only === undefined ? Array.from({ length: 150 }, (_, index) => index + 1) : [Number(only)]
 
 /** Tunnels that have to end, however they do. */
 const endings = Number(process.env.FAIRLEAD_ENDINGS ?? 2000)

@@ -116,6 +116,9 @@ export class HttpClient extends Party {
     const number = answer.fields.get('x-answer')?.[0]
     if (number === undefined) {
       checkOwnAnswer(around, answer)
+    } else if (number === '-1') {
+      // Said unasked, it arrived behind the next request: HTTP/1.1 has no means to tell (RFC 9112 §9.3).
+      around.count('an unasked answer was taken for another')
     } else {
       const record = this.#book.answers[Number(number)]
       if (request === undefined) around.world.violated('an answer without a request')

@@ -50,7 +50,7 @@ const busy: typeof rough = {
 }
 
 /** A whole gateway among random clients and backends on a random network, all drawn from one seed. */
-export class Simulation {
+class Simulation {
   readonly #seed: number
   readonly #chance: Chance
   readonly #world: World
@@ -236,14 +236,22 @@ export class Simulation {
     for (const socket of this.#theirs.live) socket.abort()
     await world.until(() => this.#ours.live.size + this.#theirs.live.size === 0 && world.idle, 1_000_000)
     if (this.#ours.live.size > 0) world.violated('a socket was opened after the close')
-    for (const { address, connections, active } of this.#gateway.backends) {
-      if (connections !== 0 || active !== 0) {
-        world.violated(`backend ${address} is left with ${connections} connections and ${active} active`)
-      }
-    }
+    for (const backend of this.#gateway.backends)
+      this.#checkLeft(`backend ${backend.address}`, { ...backend })
+    for (const pool of this.#gateway.pools) this.#checkLeft(`pool ${pool.name}`, { ...pool })
+    const { admission } = this.#gateway as { admission?: object }
+    this.#checkLeft('the gateway', { ...admission })
     if (this.#open !== 0) world.violated(`${this.#open} tunnels never ended`)
     if (world.violations.length === 0) await world.until(() => this.#waiting.size === 0)
     for (const what of this.#waiting) world.violated(`${what} never resolved`)
+  }
+
+  /** Whatever a status counts of those who are there has to be 0 when nobody is. */
+  #checkLeft(whose: string, status: Readonly<Record<string, unknown>>): void {
+    for (const counter of ['connections', 'active', 'seats', 'waiting', 'clientConnections']) {
+      const count = status[counter] ?? 0
+      if (count !== 0) this.#world.violated(`${whose} is left with ${count} ${counter}`)
+    }
   }
 
   /** Runs the world until a promise is kept, or lets it be. */
