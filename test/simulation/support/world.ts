@@ -46,13 +46,14 @@ export class World {
   readonly turns: (() => void)[] = []
   readonly #ready: Task[] = []
   readonly #alarms: Alarm[] = []
-  readonly #haste: number
+  /** How often time passes although somebody has something to do. */
+  haste: number
   readonly #stall: number
   #alarmNumber = 0
 
   constructor(chance: Chance, { haste = 0.02, stall = 20 }: WorldOptions = {}) {
     this.chance = chance
-    this.#haste = haste
+    this.haste = haste
     this.#stall = stall
     const randoms = chance.fork()
     this.environment = {
@@ -115,6 +116,8 @@ export class World {
 
   /** Goes on until `holds` does, nothing happens any more, or a violation; true when it holds. */
   async until(holds: () => boolean, mostSteps = 10_000_000): Promise<boolean> {
+    // What was begun just now goes as far as it can before time may pass.
+    await promisesKept()
     for (let step = 0; step < mostSteps; step++) {
       if (holds()) return true
       if (this.violations.length > 0) return false
@@ -131,7 +134,7 @@ export class World {
       // The check may have woken somebody.
       if (ready.length === 0) return this.#passTime()
     }
-    if (this.chance.is(this.#haste)) {
+    if (this.chance.is(this.haste)) {
       this.now += this.chance.size(this.#stall)
       this.#ringDue()
       return true
@@ -150,7 +153,7 @@ export class World {
     if (next === undefined) return false
     this.now = Math.max(this.now, next.at)
     // A timer is never early and mostly late.
-    if (this.chance.is(0.3)) this.now += this.chance.size(this.#stall)
+    if (this.haste > 0 && this.chance.is(0.3)) this.now += this.chance.size(this.#stall)
     this.#ringDue()
     return true
   }
