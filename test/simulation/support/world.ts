@@ -117,7 +117,7 @@ export class World {
   /** Goes on until `holds` does, nothing happens any more, or a violation; true when it holds. */
   async until(holds: () => boolean, mostSteps = 10_000_000): Promise<boolean> {
     // What was begun just now goes as far as it can before time may pass.
-    await promisesKept()
+    await new Promise((resolve) => setImmediate(resolve))
     for (let step = 0; step < mostSteps; step++) {
       if (holds()) return true
       if (this.violations.length > 0) return false
