@@ -185,3 +185,12 @@ test('disable and the end of the gateway end a drain, and those who wait for it 
     expect(rig.closed).toEqual([])
   }
 })
+
+test('once the gateway has ended nothing is drained any more, and nobody waits for it', async () => {
+  const rig = new Rig()
+  rig.open(10)
+  rig.states.stop()
+  expect(await rig.states.drain(rig.backend, 10_000)).toBe(false)
+  rig.pass(20)
+  expect(rig.closed).toEqual([])
+})

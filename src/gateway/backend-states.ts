@@ -39,6 +39,7 @@ export class BackendStates {
   readonly #host: BackendStatesHost
   readonly #drains = new Map<Backend, Drain>()
   readonly #restarts = new Map<Backend, Timer<() => void>>()
+  #stopped = false
 
   constructor(host: BackendStatesHost) {
     this.#host = host
@@ -51,6 +52,7 @@ export class BackendStates {
    */
   drain(backend: Backend, over: number, by: StateSource = 'api'): Promise<boolean> {
     this.#order(backend, 'draining', by)
+    if (this.#stopped) return Promise.resolve(false)
     // Another call gives another window.
     const waiting = this.#end(backend)?.waiting ?? []
     const drained = new Promise<boolean>((resolve) => waiting.push(resolve))
@@ -91,8 +93,9 @@ export class BackendStates {
     this.#announce(backend, 'draining')
   }
 
-  /** Ends every drain; the states stay. */
+  /** Ends every drain, and begins none from now on; the states stay. */
   stop(): void {
+    this.#stopped = true
     for (const backend of [...this.#drains.keys()]) this.#giveUp(backend)
     for (const backend of [...this.#restarts.keys()]) this.#forgetRestart(backend)
   }
@@ -114,7 +117,7 @@ export class BackendStates {
     if (state === previous) return
     const { log, events, reuse, snapshot } = this.#host
     if (state !== 'active') reuse.closeOf(backend)
-    if (state === 'draining') this.#begin(backend, snapshot.config.timeouts.drain, [])
+    if (state === 'draining' && !this.#stopped) this.#begin(backend, snapshot.config.timeouts.drain, [])
     else this.#giveUp(backend)
     const change = { backend: address, state, previous, by }
     log.info({ event: 'backend.state', ...change }, `backend ${address} is ${state}`)

@@ -7,6 +7,7 @@ import { powerOfTwo } from '../core/balancing/power-of-two.ts'
 import { random } from '../core/balancing/random.ts'
 import { roundRobin } from '../core/balancing/round-robin.ts'
 import type { Backend } from './backend.ts'
+import type { Environment } from './environment.ts'
 import { hashKey, type KeyOf, sourceIpKey } from './hash-key.ts'
 import type { PlainPolicy, PolicyConfig } from './policy-options.ts'
 import { StickyCookie } from './sticky-cookie.ts'
@@ -22,20 +23,25 @@ export interface Chooser {
 
 const defaultBound = 1.5
 
-/** @param poolName for the cookie's name: two pools behind one host must not take each other's */
+/**
+ * @param poolName for the cookie's name: two pools behind one host must not take each other's
+ * @param environment in whose time latencies are told to the backends
+ */
 export function makeChooser(
   config: PolicyConfig,
   poolName: string,
   backends: readonly Backend[],
   weights: readonly number[],
+  environment: Environment,
 ): Chooser {
   if (config === 'source-ip-hash') return hashed(sourceIpKey, defaultBound, backends, weights)
   if (typeof config === 'string') {
-    return { ...plain(config, backends, weights), keyOf: () => 0, cookie: null }
+    return { ...plain(config, backends, weights, environment), keyOf: () => 0, cookie: null }
   }
-  if ('hash' in config) return hashed(hashKey(config.hash), config.bound, backends, weights)
+  if ('hash' in config)
+    return hashed(hashKey(config.hash, environment.random), config.bound, backends, weights)
   const { secret, otherwise, cookie: name = `fairlead-${poolName}` } = config.sticky
-  const { forRequests, forUpgrades } = plain(otherwise, backends, weights)
+  const { forRequests, forUpgrades } = plain(otherwise, backends, weights, environment)
   const cookie = new StickyCookie(name, secret, backends)
   return {
     forRequests: pinned(weights, forRequests),
@@ -58,28 +64,27 @@ function hashed(
   return { forRequests: policy, forUpgrades: policy, keyOf, cookie: null }
 }
 
-function plain(name: PlainPolicy, backends: readonly Backend[], weights: readonly number[]): Policies {
+function plain(
+  name: PlainPolicy,
+  backends: readonly Backend[],
+  weights: readonly number[],
+  { now, random }: Environment,
+): Policies {
   const load = loadOf(backends)
   switch (name) {
     case 'auto':
       // Requests are short and alike; tunnels stay for hours, so how they pile up matters (DESIGN.md §12).
       return {
-        forRequests: roundRobin(weights, Math.random()),
-        forUpgrades: powerOfTwo(weights, load, Math.random),
+        forRequests: roundRobin(weights, random()),
+        forUpgrades: powerOfTwo(weights, load, random),
       }
     case 'peak-ewma': {
       const by = (kind: 'responses' | 'handshakes') =>
-        peakEwma(
-          weights,
-          load,
-          (i) => (backends[i] as Backend)[kind],
-          Math.random,
-          () => performance.now(),
-        )
+        peakEwma(weights, load, (i) => (backends[i] as Backend)[kind], random, now)
       return { forRequests: by('responses'), forUpgrades: by('handshakes') }
     }
     default: {
-      const policy = common(name, weights, load)
+      const policy = common(name, weights, load, random)
       return { forRequests: policy, forUpgrades: policy }
     }
   }
@@ -90,11 +95,12 @@ function common(
   name: Exclude<PlainPolicy, 'auto' | 'peak-ewma'>,
   weights: readonly number[],
   load: LoadOf,
+  chance: () => number,
 ): Policy {
-  if (name === 'least-connections') return leastConnections(weights, load, Math.random())
-  if (name === 'power-of-two') return powerOfTwo(weights, load, Math.random)
-  if (name === 'random') return random(weights, Math.random)
-  return roundRobin(weights, Math.random())
+  if (name === 'least-connections') return leastConnections(weights, load, chance())
+  if (name === 'power-of-two') return powerOfTwo(weights, load, chance)
+  if (name === 'random') return random(weights, chance)
+  return roundRobin(weights, chance())
 }
 
 function loadOf(backends: readonly Backend[]): LoadOf {

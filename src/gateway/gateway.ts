@@ -12,6 +12,7 @@ import { BackendStates } from './backend-states.ts'
 import { ClientConnection } from './client-connection.ts'
 import { ConnectionReuse } from './connection-reuse.ts'
 import type { GatewayContext } from './context.ts'
+import type { Environment } from './environment.ts'
 import type { GatewayEmitter, GatewayEvents } from './events.ts'
 import { HealthKeeper } from './health/health-keeper.ts'
 import { IdleCollector } from './idle-collector.ts'
@@ -45,6 +46,8 @@ const leastPace = 50
 export interface GatewayParts {
   readonly sockets: SocketPort
   readonly log: Log
+  /** Time and chance. @default those of the machine */
+  readonly environment?: Environment
 }
 
 /** Accepts WebSocket and HTTP connections and spreads them over backends. */
@@ -62,8 +65,8 @@ export class Gateway implements AsyncDisposable {
   #goodbyes: PacedClose | null = null
 
   /** Does no I/O. `createGateway` is the friendlier way. */
-  constructor(config: GatewayConfig, { sockets, log }: GatewayParts) {
-    const timers = new Timers()
+  constructor(config: GatewayConfig, { sockets, log, environment }: GatewayParts) {
+    const timers = new Timers(environment)
     const tunnels = this.#tunnels
     const backendConnections = this.#backendConnections
     const reuse = new ConnectionReuse()
@@ -259,7 +262,7 @@ export class Gateway implements AsyncDisposable {
     const context = this.#context
     if (this.#state !== 'closed') this.#state = 'draining'
     context.draining = true
-    const deadline = new Deadline(milliseconds)
+    const deadline = new Deadline(milliseconds, context.timers.environment)
     this.#goodbyes?.stop()
     this.#goodbyes = new PacedClose(context, {
       code: closeCodes.goingAway,
@@ -269,7 +272,7 @@ export class Gateway implements AsyncDisposable {
       concerns: () => true,
     })
     for (const client of this.#clients) client.drain()
-    await this.#listeners.quiet()
+    await this.#listeners.quiet(context.timers.environment.turn)
     await this.#listeners.close()
     // Those that were accepted meanwhile.
     for (const client of this.#clients) client.drain()
@@ -317,16 +320,18 @@ export class Gateway implements AsyncDisposable {
 /** A promise that is kept after a while, and can be given up. */
 class Deadline {
   readonly passed: Promise<void>
-  #timer: ReturnType<typeof setTimeout> | undefined
+  readonly #environment: Environment
+  #alarm: unknown
 
-  constructor(milliseconds: number) {
+  constructor(milliseconds: number, environment: Environment) {
+    this.#environment = environment
     this.passed = new Promise((resolve) => {
-      this.#timer = setTimeout(resolve, milliseconds)
+      this.#alarm = environment.setAlarm(resolve, milliseconds)
     })
   }
 
   cancel(): void {
-    clearTimeout(this.#timer)
+    this.#environment.clearAlarm(this.#alarm)
   }
 }
 

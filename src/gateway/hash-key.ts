@@ -8,10 +8,10 @@ import type { HashSource } from './policy-options.ts'
 export type KeyOf = (head: RequestHead, peer: Peer) => number
 
 /** By a part of the request. Whoever does not bring it goes anywhere, instead of all to one backend. */
-export function hashKey(source: HashSource): KeyOf {
+export function hashKey(source: HashSource, random: () => number = Math.random): KeyOf {
   return (head) => {
     const text = textOf(head, source)
-    return text === undefined || text === '' ? Math.floor(Math.random() * 2 ** 32) : hashText(text)
+    return text === undefined || text === '' ? Math.floor(random() * 2 ** 32) : hashText(text)
   }
 }
 

@@ -85,7 +85,7 @@ function relay(
     rest = chunk.subarray(end)
   }
   if (rest.length === 0) return
-  if (listener?.awaited) {
+  if (listener?.listening) {
     listener.listen(rest)
     return
   }
@@ -126,7 +126,12 @@ class Beat implements PongSink {
   }
 
   get busy(): boolean {
-    return this.waiting || this.awaited
+    return this.waiting || this.listening
+  }
+
+  /** Whether a pong may come, or what may become one is held back: both have to go through the filter. */
+  get listening(): boolean {
+    return this.awaited || this.#filter.holding
   }
 
   /** After an interval: whether that was the last one without a sign of life. */
@@ -176,9 +181,10 @@ class Beat implements PongSink {
     if (!this.#other.write(bytes)) this.#peer.pause()
   }
 
-  answered(): void {
-    this.awaited = false
+  answered(number: number): void {
     this.#missed = 0
+    // The pong to an earlier ping, which came late: that to the last one is still on its way, and ours as well.
+    if (number === (this.#number & 0xffff)) this.awaited = false
   }
 
   get #over(): boolean {

@@ -46,9 +46,12 @@ export class Listeners {
     }
   }
 
-  /** Resolves when what waits in the listen queues has been accepted; closing would reset it. */
-  async quiet(): Promise<void> {
-    if (this.#open.length > 0) await acceptQueueEmpty(() => this.#accepted)
+  /**
+   * Resolves when what waits in the listen queues has been accepted; closing would reset it.
+   * @param nextTurn resolves after a turn of the event loop
+   */
+  async quiet(nextTurn: () => Promise<void>): Promise<void> {
+    if (this.#open.length > 0) await acceptQueueEmpty(() => this.#accepted, nextTurn)
   }
 
   async close(): Promise<void> {

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { RetryBudget } from '../core/retry-budget.ts'
 import { Backend } from './backend.ts'
 import { makeChooser } from './chooser.ts'
+import { machine } from './environment.ts'
 import type { HealthRules } from './health/backend-health.ts'
 import { PoolHealth } from './health/pool-health.ts'
 import type { PolicyConfig } from './policy-options.ts'
@@ -22,7 +23,7 @@ function poolOf(count: number, policy: PolicyConfig, draw = 0.5) {
     (_, index) => new Backend(`b${index}:1`, { kind: 'tcp', host: 'b', port: 1 }),
   )
   const weights = backends.map(() => 1)
-  const chooser = makeChooser(policy, 'main', backends, weights)
+  const chooser = makeChooser(policy, 'main', backends, weights, machine)
   const rules = { panic: 0, ejection: { maxShare: 50 } }
   const health = new PoolHealth(
     'main',
@@ -37,7 +38,8 @@ function poolOf(count: number, policy: PolicyConfig, draw = 0.5) {
     budget: new RetryBudget(),
   }
   const pool = new Pool('main', backends, weights, chooser, health, retries)
-  const seat = (tried: readonly Backend[] | null = null) => pool.pickSeat(chooser.forUpgrades, 7, tried)
+  const seat = (tried: readonly Backend[] | null = null) =>
+    pool.pickSeat(chooser.forUpgrades, 7, tried, performance.now())
   return { pool, backends, seat }
 }
 
@@ -50,7 +52,7 @@ test.each(policies)(
     for (let index = 0; index < 10; index++) {
       const backend = seat()
       if (!(backend instanceof Backend)) throw new Error(`no backend but ${backend}`)
-      backend.seats.take()
+      backend.seats.take(performance.now())
       backend.tunnelOpened()
     }
     expect(backends.map(({ seats }) => seats.used)).toEqual([0, 1, 2, 3, 4])
@@ -69,7 +71,7 @@ test('whoever only lacks a token is waited for until its next one comes', () => 
   const { backends, seat } = poolOf(3, 'round-robin')
   for (const [index, { seats }] of backends.entries()) {
     seats.configure({ maxConnections: 100, rate: { perSecond: 1 / (index + 1), burst: 1 } })
-    seats.take()
+    seats.take(performance.now())
   }
   const wait = seat() as number
   expect(wait).toBeGreaterThan(500)
@@ -84,7 +86,7 @@ test('a backend that starts slowly does not get the share of those that have a t
   fresh.health.slowSince = 0
   old.seats.configure({ maxConnections: 100, rate: { perSecond: 1, burst: 1 } })
   expect(seat()).toBe(old)
-  old.seats.take()
+  old.seats.take(performance.now())
   expect(seat()).toBeGreaterThan(0)
   old.seats.configure({ maxConnections: 1, rate: null })
   expect(seat()).toBe(fresh)

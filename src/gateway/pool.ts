@@ -89,10 +89,15 @@ export class Pool {
    * @returns milliseconds until one of those that could serve it may have room, Infinity for when a seat is freed,
    *   if there are any; null if there are none
    */
-  pickSeat(policy: Policy, key: number, tried: readonly Backend[] | null): Backend | number | null {
+  pickSeat(
+    policy: Policy,
+    key: number,
+    tried: readonly Backend[] | null,
+    now: number,
+  ): Backend | number | null {
     this.#tried = tried
     this.#room = -1
-    this.#now = performance.now()
+    this.#now = now
     this.health.begin()
     let index = policy.pick(this.#acceptUpgrade, key)
     // Whoever only waits for a token has one soon: not a reason to give a backend that starts slowly more than its share.
@@ -199,7 +204,7 @@ export class Selection {
     const first = this.#first
     if (first !== null && (this.attempts > rules.attempts || now >= this.deadline)) return null
     const tried = first === null ? null : (this.#tried ?? [first])
-    const chosen = this.pool.pickSeat(this.#policy, this.key, tried)
+    const chosen = this.pool.pickSeat(this.#policy, this.key, tried, now)
     if (chosen === null || typeof chosen === 'number') return chosen
     if (tried === null) {
       budget.request(now)

@@ -73,7 +73,7 @@ export class Topology {
         return known.pool
       }
       const { backends, weights, health, retries } = pool
-      const chooser = makeChooser(policy, name, backends, weights)
+      const chooser = makeChooser(policy, name, backends, weights, this.#timers.environment)
       return new Pool(name, backends, weights, chooser, health, retries)
     })
   }
@@ -108,10 +108,11 @@ export class Topology {
       return backend
     })
     const weights = config.backends.map(({ weight }) => weight)
-    const health = new PoolHealth(name, backends, weights, config, () => this.#timers.now())
+    const { environment } = this.#timers
+    const health = new PoolHealth(name, backends, weights, config, environment.now, environment.random)
     if (before !== undefined) health.follow(before.health)
     this.#health.adopt(health, backends, config)
-    const chooser = makeChooser(config.policy, name, backends, weights)
+    const chooser = makeChooser(config.policy, name, backends, weights, environment)
     const budget = before?.retries.budget ?? new RetryBudget()
     return new Pool(name, backends, weights, chooser, health, { rules: config.retries, budget })
   }

@@ -34,7 +34,7 @@ export class TunnelWatch {
     this.#rules = rules
     this.#nextBeat()
     if (rules.idle !== null) timers.schedule(this.#look, rules.idle / looks)
-    if (rules.maxAge !== null) timers.schedule(this.#age, jitter(rules.maxAge, Math.random()))
+    if (rules.maxAge !== null) timers.schedule(this.#age, jitter(rules.maxAge, timers.environment.random()))
   }
 
   /** The tunnel closes, or has ended. */
@@ -44,7 +44,9 @@ export class TunnelWatch {
 
   #nextBeat(): void {
     const { heartbeat } = this.#rules
-    if (heartbeat !== null) this.#timers.schedule(this.#beat, jitter(heartbeat.interval, Math.random()))
+    if (heartbeat === null) return
+    const { random } = this.#timers.environment
+    this.#timers.schedule(this.#beat, jitter(heartbeat.interval, random()))
   }
 
   #onBeat(): void {

@@ -4,6 +4,7 @@ import type { Socket, SocketHandler } from '../net/socket.ts'
 import { closeCodes } from '../protocol/close-codes.ts'
 import { encodeCloseFrame } from '../websocket/frame.ts'
 import { Backend } from './backend.ts'
+import { machine } from './environment.ts'
 import type { GatewayEvents } from './events.ts'
 import { IdleCollector } from './idle-collector.ts'
 import type { Timers } from './timers.ts'
@@ -67,6 +68,7 @@ function open(rules: Partial<TunnelRules> = {}) {
     now: () => 0,
     schedule: (_timer: unknown, milliseconds: number) => deadlines.push(milliseconds),
     cancel: () => {},
+    environment: machine,
   } as unknown as Timers
   const host = {
     timers,
@@ -208,4 +210,30 @@ test("a backend's own Close 1012 says that it restarts; an answer with that code
   const ignored = open({ drainOnRestart: false })
   ignored.server.handler.onData(ignored.server, restart)
   for (const { restarting } of [answer, other, ours, ignored]) expect(restarting).toEqual([])
+})
+
+test('pongs to two pings are both taken out, wherever they are cut', () => {
+  for (let cut = 0; cut <= 44; cut++) {
+    const { tunnel, client, server } = open({ heartbeat: { interval: 1000, misses: 3, to: 'client' } })
+    tunnel.beat()
+    tunnel.beat()
+    const pings = Uint8Array.from(client.written)
+    const pongs = [pings.subarray(2, 18), pings.subarray(20, 36)].flatMap((payload) => [
+      ...[0x8a, 0x90, 0, 0, 0, 0],
+      ...payload,
+    ])
+    tunnel.clientData(Uint8Array.from(pongs.slice(0, cut)))
+    tunnel.clientData(Uint8Array.from(pongs.slice(cut)))
+    tunnel.clientData(clientClose)
+    expect(server.written).toEqual([...clientClose])
+  }
+})
+
+test('what may become a pong is passed on when it becomes another, also once no pong is owed', () => {
+  const { tunnel, client, server } = open({ heartbeat: { interval: 1000, misses: 3, to: 'client' } })
+  tunnel.beat()
+  const pong = [0x8a, 0x90, 0, 0, 0, 0, ...client.written.slice(2)]
+  tunnel.clientData(Uint8Array.from([...pong, 0x8a]))
+  tunnel.clientData(Uint8Array.of(0x80, 0, 0, 0, 0))
+  expect(server.written).toEqual([0x8a, 0x80, 0, 0, 0, 0])
 })

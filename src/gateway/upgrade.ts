@@ -183,7 +183,7 @@ export class Upgrade implements BackendUser, Dialler, Applicant {
 
   /** Whether the backend agrees is not known before it answered, so an upgrade has a connection of its own. */
   reuses(backend: Backend): boolean {
-    this.#seat?.moveTo(backend)
+    this.#seat?.moveTo(backend, this.#context.timers.now())
     return false
   }
 
@@ -323,7 +323,7 @@ export class Upgrade implements BackendUser, Dialler, Applicant {
       this.setback = failure
       this.#waitsSince = now
     } else {
-      seat.moveTo(next)
+      seat.moveTo(next, now)
       if (connection !== null) logRetry(this.#context, failure, this.requestId, connection.backend, next)
     }
     connection?.abort()

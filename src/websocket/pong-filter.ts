@@ -14,8 +14,8 @@ const maskBit = 0x80
 export interface PongSink {
   /** The next bytes of the stream without our pongs; the tracker has followed them. */
   pass(bytes: Uint8Array): void
-  /** A pong to one of our pings came, and is gone. */
-  answered(): void
+  /** The pong to our ping of this number, modulo 2^16, came and is gone. */
+  answered(number: number): void
 }
 
 /**
@@ -44,6 +44,11 @@ export class PongFilter {
     this.#header = masked ? 6 : 2
     this.#second = (masked ? maskBit : 0) | payloadLength
     this.#held = new Uint8Array(this.#header + payloadLength)
+  }
+
+  /** Whether bytes are held back: the next ones have to come through the filter as well. */
+  get holding(): boolean {
+    return this.#heldLength > 0
   }
 
   /** Takes the next bytes of the stream. */
@@ -97,10 +102,17 @@ export class PongFilter {
       held[this.#heldLength++] = byte
       if (this.#heldLength < held.length) continue
       this.#heldLength = 0
-      sink.answered()
+      sink.answered((this.#plain(numberAt) << 8) | this.#plain(numberAt + 1))
       return at + 1
     }
     return chunk.length
+  }
+
+  /** A byte of the payload that is held. */
+  #plain(index: number): number {
+    const header = this.#header
+    const byte = this.#held[header + index] as number
+    return header === 2 ? byte : byte ^ (this.#held[2 + (index & 3)] as number)
   }
 
   /** Whether our pong may go on with this byte. */

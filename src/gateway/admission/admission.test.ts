@@ -140,7 +140,10 @@ test('100,000 random endings: what is counted is what is held, at every step', a
     }
     if (roll(40) === 0) {
       const held = [...live].find(({ seat }) => seat?.backend)
-      held?.seat?.moveTo((backends.find(({ seats }) => seats.used < 30) ?? held.seat.backend) as Backend)
+      held?.seat?.moveTo(
+        (backends.find(({ seats }) => seats.used < 30) ?? held.seat.backend) as Backend,
+        performance.now(),
+      )
     }
     if (roll(50) === 0) for (const deadline of [...clock.deadlines].slice(0, 2)) deadline.expire()
     if (roll(200) === 0)
@@ -200,7 +203,7 @@ test('who waits for a backend gets its seat when another connection turns away f
   const first = admission.enter(new Wanting('main', [one], 'first')) as Seat
   const second = admission.enter(new Wanting('main', [one], 'second')) as Seat
   expect([first.backend, second.backend]).toEqual([one, null])
-  first.moveTo(two)
+  first.moveTo(two, performance.now())
   await settle()
   expect([first.backend, second.backend, admission.used]).toEqual([two, one, 2])
   // The same when it goes back to wait.

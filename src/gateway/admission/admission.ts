@@ -53,7 +53,7 @@ export class Admission {
   /** Whether a dispatch is about to come. */
   #awake = false
   #run = 0
-  #alarm: ReturnType<typeof setTimeout> | null = null
+  #alarm: unknown = null
   #stopped = false
 
   constructor(host: AdmissionHost, config: GatewayConfig) {
@@ -213,7 +213,7 @@ export class Admission {
     this.#bucket?.take(this.#host.timers.now())
     this.used++
     seat.room.used++
-    seat.moveTo(backend)
+    seat.moveTo(backend, this.#host.timers.now())
   }
 
   #vacate(seat: Seat): void {
@@ -334,12 +334,13 @@ export class Admission {
   }
 
   #setAlarm(milliseconds: number | null): void {
-    if (this.#alarm !== null) clearTimeout(this.#alarm)
+    const { environment } = this.#host.timers
+    if (this.#alarm !== null) environment.clearAlarm(this.#alarm)
     this.#alarm = null
     if (milliseconds === null) return
     // Not the timer wheel: its ticks of 50 ms would let through at once what is to come evenly.
     const delay = Math.min(Math.max(1, Math.ceil(milliseconds)), 2 ** 31 - 1)
-    this.#alarm = setTimeout(() => {
+    this.#alarm = environment.setAlarm(() => {
       this.#alarm = null
       this.wake()
     }, delay)

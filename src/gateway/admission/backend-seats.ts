@@ -23,16 +23,16 @@ export class BackendSeats {
 
   /**
    * Milliseconds until it may be given another connection; 0: now, Infinity: when one of its seats is freed.
-   * @param now as of `performance.now()`
+   * @param now as of the gateway's clock
    */
   wait(now: number): number {
     if (this.used >= this.#cap) return Number.POSITIVE_INFINITY
     return this.#bucket === null ? 0 : this.#bucket.wait(now)
   }
 
-  take(): void {
+  take(now: number): void {
     this.used++
-    this.#bucket?.take(performance.now())
+    this.#bucket?.take(now)
   }
 
   free(): void {

@@ -56,11 +56,14 @@ export class Seat {
     this.account = account
   }
 
-  /** The connection is tried at another backend. */
-  moveTo(backend: Backend): void {
+  /**
+   * The connection is tried at another backend.
+   * @param now as of the gateway's clock
+   */
+  moveTo(backend: Backend, now: number): void {
     const before = this.backend
     this.backend = backend
-    backend.seats.take()
+    backend.seats.take(now)
     if (before === null) return
     before.seats.free()
     this.#host.wake()

@@ -294,7 +294,7 @@ export class HealthKeeper {
     health.outlier = eject(health.outlier, now, rules.ejection)
     health.earlyCloses = 0
     const forMs = Math.round(health.outlier.until - now)
-    health.ejectedUntil = Date.now() + forMs
+    health.ejectedUntil = timers.environment.date() + forMs
     this.#await(ward, forMs)
     const { failures } = rules.ejection
     const { ejections } = health.outlier

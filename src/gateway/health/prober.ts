@@ -30,13 +30,12 @@ export class Prober {
     backend: Backend,
     config: HealthConfig,
     report: (result: ProbeResult) => void,
-    random: () => number = Math.random,
   ) {
     this.#host = host
     this.#backend = backend
     this.#config = config
     this.#report = report
-    this.#random = random
+    this.#random = host.timers.environment.random
     this.#timer = new Timer<Prober>(this, (prober) => prober.#begin())
   }
 
