@@ -21,12 +21,25 @@ export class Direction {
 export class TunnelRecord {
   readonly id: string
   readonly up = new Direction()
-  readonly down = new Direction()
+  /** Of the last backend that agreed. */
+  down = new Direction()
   client: Party | null = null
   backend: Party | null = null
 
   constructor(id: string) {
     this.id = id
+  }
+
+  /**
+   * A backend agrees to the upgrade. It may not be the first: the 101 of one that broke off may never have arrived,
+   * and then another one is asked.
+   * @returns false when the client has an answer already
+   */
+  agreed(backend: Party): boolean {
+    const unheard = this.up.arrived === 0 && this.down.arrived === 0
+    this.backend = backend
+    this.down = new Direction()
+    return unheard
   }
 }
 
@@ -52,7 +65,7 @@ export class Conversation {
   readonly #party: Party
   readonly #side: 'client' | 'backend'
   readonly #mine: Direction
-  readonly #other: Direction
+  readonly #record: TunnelRecord
   /** Whether what is heard can be held against something. */
   readonly #known: boolean
   #heard = Buffer.alloc(0)
@@ -65,12 +78,12 @@ export class Conversation {
   #serial = 0
 
   constructor(party: Party, record: TunnelRecord | null, side: 'client' | 'backend') {
-    const { up, down } = record ?? new TunnelRecord('')
+    this.#record = record ?? new TunnelRecord('')
+    const { up, down } = this.#record
     this.#party = party
     this.#side = side
     this.#known = record !== null
     this.#mine = side === 'client' ? up : down
-    this.#other = side === 'client' ? down : up
     const { chance, around } = party
     this.#left = record === null ? 0 : around.crowded ? chance.int(0, 1) : chance.size(12)
     this.#floods = !around.crowded && chance.is(0.1)
@@ -80,6 +93,10 @@ export class Conversation {
         ? chance.pick(['close', 'fin'])
         : 'stay'
       : chance.weighted(around.crowded ? ends : moods)
+  }
+
+  get #other(): Direction {
+    return this.#side === 'client' ? this.#record.down : this.#record.up
   }
 
   /** Says early data, or goes on until it is time to end. */

@@ -163,8 +163,7 @@ class BackendParty extends Party {
     if (!right) return
     const record = id === null ? null : (this.#book.tunnels.get(id) ?? null)
     if (record !== null) {
-      if (record.backend !== null) around.world.violated(`the upgrade ${id} reached two backends`)
-      record.backend = this
+      if (!record.agreed(this)) around.world.violated(`the upgrade ${id} was answered already`)
     }
     this.#talk = new Conversation(this, record, 'backend')
     this.#talk.start()
