@@ -134,6 +134,19 @@ describe("a backend's own word", () => {
     ])
   })
 
+  test('a Close 1012 on one of several tunnels is about that one, on two within 10 seconds about the backend', () => {
+    const rig = new Rig()
+    rig.open(3)
+    rig.states.restarting(rig.backend)
+    expect(rig.backend.state).toBe('active')
+    rig.pass(11)
+    rig.states.restarting(rig.backend)
+    expect(rig.backend.state).toBe('active')
+    rig.pass(9)
+    rig.states.restarting(rig.backend)
+    expect(rig.backend.state).toBe('draining')
+  })
+
   test('an announcement counts until it is taken back, whatever is closed meanwhile', () => {
     const rig = new Rig()
     rig.states.announce(rig.backend, 'draining')

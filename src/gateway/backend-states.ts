@@ -10,6 +10,9 @@ import { PacedClose, type PacedCloseHost } from './paced-close.ts'
 /** How long a backend's Close 1012 counts. One that takes longer to restart is found by its health or by connecting. */
 const restartTime = 30_000
 
+/** Two tunnels that are closed with 1012 within so many milliseconds mean a restart: one may have its own reason. */
+const restartSigns = 10_000
+
 /**
  * How long a connection that was begun before a drain may take to become a tunnel: until then one that is empty is
  * looked at further.
@@ -45,6 +48,8 @@ export class BackendStates {
   readonly #host: BackendStatesHost
   readonly #drains = new Map<Backend, Drain>()
   readonly #restarts = new Map<Backend, Timer<() => void>>()
+  /** When each one last closed a tunnel with 1012. */
+  readonly #signs = new WeakMap<Backend, number>()
 
   constructor(host: BackendStatesHost) {
     this.#host = host
@@ -84,8 +89,15 @@ export class BackendStates {
     this.#announce(backend, state)
   }
 
-  /** The backend closed a tunnel with 1012. Counts for a while, since nothing tells when it is back. */
+  /**
+   * The backend closed a tunnel with 1012, by itself; called once for each tunnel. What it says on two tunnels, or
+   * on the only one it has, it says about itself. Counts for a while, since nothing tells when it is back.
+   */
   restarting(backend: Backend): void {
+    const now = this.#host.timers.now()
+    const before = this.#signs.get(backend) ?? Number.NEGATIVE_INFINITY
+    this.#signs.set(backend, now)
+    if (backend.connections > 1 && now - before > restartSigns) return
     let timer = this.#restarts.get(backend)
     if (timer === undefined) {
       // It says by other means that it drains, which counts for longer.

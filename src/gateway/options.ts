@@ -112,7 +112,7 @@ const pool = z.strictObject({
   ...healthOptions,
   drainOnRestart: z.boolean().default(true).meta({
     description:
-      'Whether a backend that closes a tunnel with 1012 (service restart) is drained. It is taken back 30 seconds after the last such Close.',
+      'Whether a backend that closes two tunnels, or its only one, with 1012 (service restart) is drained. It is taken back 30 seconds after the last such Close.',
   }),
 })
 

@@ -165,7 +165,7 @@ export class Tunnel {
     }
     const tracker = this.fromClient
     tracker.track(chunk)
-    if (tracker.closeCode !== 0) this.#closeSaid('client')
+    if (tracker.over && this.#saidLast('client')) return
     if (!this.server.write(chunk)) this.client.pause()
   }
 
@@ -174,11 +174,13 @@ export class Tunnel {
       this.#backendDataCarefully(chunk)
       return
     }
-    this.backendSaid(chunk)
+    const tracker = this.fromBackend
+    tracker.track(chunk)
+    if (tracker.over && this.#saidLast('backend')) return
     if (!this.client.write(chunk)) this.server.pause()
   }
 
-  /** Follows what the backend says without passing it on. */
+  /** Follows what the backend says without passing it on. Nobody can be told yet that it is broken. */
   backendSaid(chunk: Uint8Array): void {
     const tracker = this.fromBackend
     tracker.track(chunk)
@@ -234,7 +236,7 @@ export class Tunnel {
     const heartbeat = this.#heartbeat as Heartbeat
     heartbeat.clientData(chunk)
     this.#careful = heartbeat.busy
-    if (this.fromClient.closeCode !== 0) this.#closeSaid('client')
+    if (this.fromClient.over) this.#saidLast('client')
   }
 
   #backendDataCarefully(chunk: Uint8Array): void {
@@ -245,14 +247,30 @@ export class Tunnel {
     const heartbeat = this.#heartbeat as Heartbeat
     heartbeat.backendData(chunk)
     this.#careful = heartbeat.busy
-    if (this.fromBackend.closeCode !== 0) this.#closeSaid('backend')
+    if (this.fromBackend.over) this.#saidLast('backend')
+  }
+
+  /**
+   * A peer said its Close, or broke the framing; true when the tunnel is closed for that. Whoever passes on what it
+   * cannot follow is blind to all that comes behind, such as a Close, and can say nothing of its own any more.
+   */
+  #saidLast(by: 'client' | 'backend'): boolean {
+    const tracker = by === 'client' ? this.fromClient : this.fromBackend
+    if (tracker.broken === null) {
+      this.#closeSaid(by)
+      return false
+    }
+    this.#endedBy ??= by
+    this.close(closeCodes.protocol, this.#rules.halfClosed)
+    return true
   }
 
   /** Somebody has to end TCP after both Closes; when nobody does, the tunnel must not stay for ever. */
   #closeSaid(by: 'client' | 'backend'): void {
     if (this.#endedBy === null) {
       this.#endedBy = by
-      // Only the first Close tells something: an answer repeats the code it was sent.
+      // Only the first Close tells something: an answer repeats the code it was sent. A client that breaks the
+      // framing ends the tunnel, so none of its Closes goes unseen.
       const restarts = by === 'backend' && this.fromBackend.closeCode === closeCodes.restart.code
       if (restarts && this.#rules.drainOnRestart) this.#host.restarting(this.backend)
     }
@@ -290,7 +308,7 @@ export class Tunnel {
 
   /** Passes on the rest of the frame at hand, behind which the goodbye goes; what follows is thrown away. */
   #dataWhileLeaving(chunk: Uint8Array, from: Socket, to: Socket, tracker: FrameTracker, said: boolean): void {
-    if (said) {
+    if (said || tracker.broken !== null) {
       tracker.track(chunk)
     } else {
       const end = tracker.trackFrame(chunk)
@@ -315,9 +333,11 @@ export class Tunnel {
       if (!this.fromClient.closeSeen) this.server.write(encodeCloseFrame(code, reason, maskKey()))
       this.client.resume()
     }
-    // We are the server of the client leg: after both Close frames it is ours to end TCP (RFC 6455 §7.1.1).
-    if (this.#goodbyeToClient && this.fromClient.closeSeen) this.#endClient()
-    if (this.#goodbyeToServer && this.fromBackend.closeSeen) this.#endServer()
+    // We are the server of the client leg: after both Close frames it is ours to end TCP (RFC 6455 §7.1.1). So it
+    // is towards who broke the framing, from whom no Close can be told (§7.1.7), and towards who got a part of that:
+    // no frame of ours can follow.
+    if (this.fromBackend.broken !== null || (this.#goodbyeToClient && this.fromClient.over)) this.#endClient()
+    if (this.fromClient.broken !== null || (this.#goodbyeToServer && this.fromBackend.over)) this.#endServer()
   }
 
   #finish(): void {
@@ -346,7 +366,9 @@ export class Tunnel {
   #summary(): TunnelEnd {
     const { fromClient, fromBackend, backend, requestId } = this
     const endedBy = this.#endedBy ?? 'gateway'
-    const said = endedBy === 'gateway' ? this.#goodbye?.code : undefined
+    const broken = fromClient.broken !== null || fromBackend.broken !== null
+    const said = endedBy === 'gateway' || broken ? this.#goodbye?.code : undefined
+    const error = broken ? 'framing' : this.#error?.code
     return {
       requestId,
       backend: backend.address,
@@ -357,7 +379,7 @@ export class Tunnel {
       messagesFromBackend: fromBackend.messages,
       bytesFromClient: fromClient.bytes,
       bytesFromBackend: fromBackend.bytes,
-      ...(this.#error !== null && { error: this.#error.code }),
+      ...(error !== undefined && { error }),
     }
   }
 }

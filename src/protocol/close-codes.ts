@@ -14,6 +14,7 @@ export const closeCodes = {
   idle: { code: 1001, reason: 'idle for too long', reconnect: true },
   maxAge: { code: 1001, reason: 'maximum age reached', reconnect: true },
   unanswered: { code: 1001, reason: 'the other side does not answer', reconnect: true },
+  protocol: { code: 1002, reason: 'broken framing', reconnect: false },
   policy: { code: 1008, reason: 'policy violation', reconnect: false },
   tooBig: { code: 1009, reason: 'message too big', reconnect: false },
   internal: { code: 1011, reason: 'internal error', reconnect: true },

@@ -78,6 +78,11 @@ export class FrameTracker {
     return this.#stage === over && this.broken === null
   }
 
+  /** Whether nothing that follows counts: there was a Close, or the framing is broken. */
+  get over(): boolean {
+    return this.#stage === over
+  }
+
   /** Whether all bytes so far are whole frames, so that another frame may be put in here. */
   get atFrameBoundary(): boolean {
     return this.#stage === frameStart || this.closeSeen

@@ -3,6 +3,7 @@ import type { GatewayEvents } from '../../src/gateway/events.ts'
 import type { Gateway } from '../../src/gateway/gateway.ts'
 import { EchoServer } from './support/echo-server.ts'
 import { eventually } from './support/eventually.ts'
+import { closeFrame, closeOf, readFrame } from './support/frames.ts'
 import { rawTunnel, upgradeRequest } from './support/handshakes.ts'
 import { answering } from './support/raw-backend.ts'
 import { Stage } from './support/stage.ts'
@@ -155,6 +156,25 @@ describe('draining a backend', () => {
     expect((await refused.message()).status).toBe(503)
     gateway.enable(backend.address)
     expect(statesOf(gateway)).toEqual(['active'])
+  })
+
+  test('cannot be brought about by a client: a Close behind broken frames is not the word of the backend', async () => {
+    const [first, second] = [await echo(), await echo()]
+    const { gateway, port } = await stage.gateway({ backends: [first.address, second.address] })
+    const ends = told(gateway, 'tunnel.closed')
+    for (let count = 1; count <= 6; count++) {
+      const client = await stage.client(port)
+      client.send(upgradeRequest())
+      await client.until('\r\n\r\n')
+      // A text of one byte whose length takes two bytes: the servers accept it (RFC 6455 §5.2 does not).
+      client.send(Uint8Array.of(0x81, 0x80 | 126, 0, 1, 0, 0, 0, 0, 0x41))
+      client.send(closeFrame(1012, '', true))
+      expect(closeOf(await readFrame(client))).toEqual({ code: 1002, reason: 'broken framing' })
+      client.end()
+      expect(await eventually(() => ends.length === count)).toBe(true)
+    }
+    expect(statesOf(gateway)).toEqual(['active', 'active'])
+    expect(ends).toMatchObject(new Array(6).fill({ endedBy: 'client', closeCode: 1002, error: 'framing' }))
   })
 })
 

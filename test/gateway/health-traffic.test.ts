@@ -174,7 +174,7 @@ describe('what is not the fault of a backend never ejects it', () => {
   test('a tunnel that the backend drops because the client broke the framing', async () => {
     const { log } = await tunnels((client, server) => {
       client.send(Uint8Array.of(0xff, 0xff))
-      void server.bytes(2).then(() => server.end())
+      void server.ending().then(() => server.end())
       client.end()
     })
     expect(log.of('backend.ejected')).toEqual([])
