@@ -419,22 +419,33 @@ export class Exchange implements BackendUser, Dialler {
     return this.#requestBody === null && this.bytesFromClient === 0 && idempotent.has(this.head.method)
   }
 
-  /** A kept connection that closes in the moment it is used is nobody's fault; a bad status counts once. */
+  /**
+   * A kept connection that closes in the moment it is used is nobody's fault, a bad status counts once, and a
+   * backend may give up a client that does not send what it announced: else clients could eject backends.
+   */
   #excusesBackend(code: Failure['code']): boolean {
     if (this.backend === null || isFaultyStatus(this.status)) return true
+    if (
+      this.#requestBody !== null &&
+      code !== 'BACKEND_BODY_TIMEOUT' &&
+      code !== 'BACKEND_RESPONSE_INVALID'
+    ) {
+      return true
+    }
     return code === 'BACKEND_CLOSED' && this.#responseHead === null && this.#connection?.reused === true
   }
 
   #fail(code: Failure['code'], message: string): void {
     if (this.#over) return
     const answered = this.#responseHead !== null
-    if (!answered && this.backend !== null && isBackendsFault(code)) {
+    const excused = this.#excusesBackend(code)
+    if (!answered && !excused && isBackendsFault(code)) {
       const now = this.#context.timers.now()
-      this.backend.failed(Math.max(now - this.startedAt, this.snapshot.config.timeouts.connect), now)
+      this.backend?.failed(Math.max(now - this.startedAt, this.snapshot.config.timeouts.connect), now)
     }
     this.cancel()
     const failure = { code, message }
-    if (!this.#excusesBackend(code)) this.#context.health.requestFailed(this.backend as Backend, failure)
+    if (!excused) this.#context.health.requestFailed(this.backend as Backend, failure)
     this.#requester.exchangeFailed(this, failure, answered)
   }
 

@@ -139,8 +139,8 @@ export class HealthKeeper {
   }
 
   /**
-   * Only a backend that cuts a tunnel right after its start, without a Close and without having been given
-   * broken frames, has failed. Every Close frame is an orderly end, whatever its code: what it means is between
+   * Only a backend that cuts a tunnel right after its start, without a Close and before its client has said
+   * anything, has failed: many libraries cut off who says something they mind. Every Close frame is an orderly end, whatever its code: what it means is between
    * client and backend (envoy#24690 is what comes of counting more).
    */
   tunnelEnded(tunnel: Tunnel, end: TunnelOutcome): void {
@@ -150,7 +150,7 @@ export class HealthKeeper {
     const { earlyClose, failures } = ward.rules.ejection
     if (end.closed || end.age >= earlyClose) {
       health.earlyCloses = 0
-    } else if (end.by === 'backend' && tunnel.fromClient.broken === null && health.available) {
+    } else if (end.by === 'backend' && tunnel.fromClient.bytes === 0 && health.available) {
       health.earlyCloses = Math.min(health.earlyCloses + 1, failures)
       const enough = failures > 0 && health.earlyCloses === failures
       if (enough) this.#eject(ward, 'it cut the connection right after the upgrade, without a Close frame')
