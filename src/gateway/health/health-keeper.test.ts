@@ -78,6 +78,19 @@ describe('who joins', () => {
   })
 })
 
+describe('who has grown', () => {
+  test('is told from who grows, when the window is over', async () => {
+    const { keeper, adopt } = makeKeeper()
+    const first = makeBackend()
+    adopt([first])
+    keeper.start()
+    const second = makeBackend()
+    adopt([first, second], { slowStart: { window: 100, from: 10 } })
+    expect(second.health.slowSince).not.toBeNull()
+    while (second.health.slowSince !== null) await new Promise((resolve) => setImmediate(resolve))
+  })
+})
+
 describe('a pool that is replaced', () => {
   test('keeps what is known about its backends, and their probes', async () => {
     const { keeper, adopt, attempts, connected } = makeKeeper()

@@ -32,6 +32,8 @@ interface Ward {
   readonly pools: PoolHealth[]
   prober: Prober | null
   readonly returns: Timer<Backend>
+  /** When it has its whole share. */
+  readonly grown: Timer<Backend>
   closer: TunnelCloser | null
 }
 
@@ -161,10 +163,13 @@ export class HealthKeeper {
     const { timers } = this.#host
     const { health } = backend
     const returns = new Timer<Backend>(backend, () => this.#return(ward))
-    const ward: Ward = { backend, rules: unruled, pools: [], prober: null, returns, closer: null }
+    const grown = new Timer<Backend>(backend, ({ health }) => {
+      health.slowSince = null
+    })
+    const ward: Ward = { backend, rules: unruled, pools: [], prober: null, returns, grown, closer: null }
     this.#wards.set(backend, ward)
     if (health.ejectedUntil !== null) timers.schedule(returns, health.outlier.until - timers.now())
-    if (this.#started) this.#startSlowly(backend)
+    if (this.#started) this.#startSlowly(ward)
     return ward
   }
 
@@ -173,6 +178,7 @@ export class HealthKeeper {
     const before = ward.rules.health
     ward.rules = rules
     ward.backend.health.rules = rules
+    this.#setEndOfGrowth(ward)
     const { health } = rules
     if (JSON.stringify(before) === JSON.stringify(health)) return
     ward.prober?.stop()
@@ -191,6 +197,7 @@ export class HealthKeeper {
     ward.prober?.stop()
     ward.closer?.stop()
     this.#host.timers.cancel(ward.returns)
+    this.#host.timers.cancel(ward.grown)
   }
 
   #probed(ward: Ward, result: ProbeResult): void {
@@ -204,7 +211,7 @@ export class HealthKeeper {
     if (health.probe.status === before) return
     if (health.probe.status === 'down') this.#died(ward, rules.health.fall)
     else this.#recovered(ward, before === 'unknown')
-    if (!wasAvailable && health.available) this.#startSlowly(backend)
+    if (!wasAvailable && health.available) this.#startSlowly(ward)
     for (const pool of pools) this.#recount(pool)
   }
 
@@ -260,12 +267,21 @@ export class HealthKeeper {
     backend.health.ejectedUntil = null
     const line = { event: 'backend.returned', backend: backend.address, reason: 'its ejection is over' }
     this.#host.log.info(line, `backend ${backend.address} returned from its ejection`)
-    if (backend.health.available) this.#startSlowly(backend)
+    if (backend.health.available) this.#startSlowly(ward)
     for (const pool of pools) this.#recount(pool)
   }
 
-  #startSlowly({ health }: Backend): void {
-    health.slowSince = this.#host.timers.now()
+  #startSlowly(ward: Ward): void {
+    ward.backend.health.slowSince = this.#host.timers.now()
+    this.#setEndOfGrowth(ward)
+  }
+
+  /** The window may change while it is open. */
+  #setEndOfGrowth({ backend, rules, grown }: Ward): void {
+    const { timers } = this.#host
+    const { slowSince } = backend.health
+    if (slowSince !== null)
+      timers.schedule(grown, Math.max(0, slowSince + rules.slowStart.window - timers.now()))
   }
 
   #recount(pool: PoolHealth): void {
