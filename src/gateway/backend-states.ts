@@ -143,7 +143,7 @@ export class BackendStates {
     const { timers, snapshot } = this.#host
     const drain: Drain = {
       close: new PacedClose(this.#host, {
-        code: closeCodes.restart,
+        code: closeCodes.draining,
         over,
         patience: snapshot.config.timeouts.halfClosed,
         concerns: (tunnel) => tunnel.backend === backend,

@@ -1,6 +1,6 @@
 import { Timer } from '../core/timer-wheel.ts'
 import type { Socket, SocketError, SocketHandler } from '../net/socket.ts'
-import { type CloseCode, closeCodes } from '../protocol/close-codes.ts'
+import { type CloseCode, closeCodes, isRestart } from '../protocol/close-codes.ts'
 import { encodeCloseFrame } from '../websocket/frame.ts'
 import { FrameTracker } from '../websocket/frame-tracker.ts'
 import type { Backend } from './backend.ts'
@@ -271,7 +271,7 @@ export class Tunnel {
       this.#endedBy = by
       // Only the first Close tells something: an answer repeats the code it was sent. A client that breaks the
       // framing ends the tunnel, so none of its Closes goes unseen.
-      const restarts = by === 'backend' && this.fromBackend.closeCode === closeCodes.restart.code
+      const restarts = by === 'backend' && isRestart(this.fromBackend.closeCode, this.fromBackend.closeReason)
       if (restarts && this.#rules.drainOnRestart) this.#host.restarting(this.backend)
     }
     if (this.#closingHandshakeDone()) this.#halfClosed()

@@ -19,5 +19,14 @@ export const closeCodes = {
   tooBig: { code: 1009, reason: 'message too big', reconnect: false },
   internal: { code: 1011, reason: 'internal error', reconnect: true },
   restart: { code: 1012, reason: 'service restart', reconnect: true },
+  // Said for one backend, by a gateway that lives on: whoever stands in front of it must not take it for its own.
+  draining: { code: 1012, reason: 'backend draining', reconnect: true },
+  unhealthy: { code: 1012, reason: 'backend unhealthy', reconnect: true },
   tryLater: { code: 1013, reason: 'try again later', reconnect: true },
 } as const satisfies Record<string, CloseCode>
+
+/** Whether a Close says that the peer itself restarts, and not somebody behind it. */
+export function isRestart(code: number, reason: string): boolean {
+  const { restart, draining, unhealthy } = closeCodes
+  return code === restart.code && reason !== draining.reason && reason !== unhealthy.reason
+}

@@ -57,7 +57,7 @@ describe('draining a backend', () => {
     expect((await late?.ask('here'))?.data.toString()).toBe('here')
     expect(await drained).toBe(true)
     for (const { closed } of clients) {
-      expect(await closed).toEqual({ code: 1012, reason: 'service restart' })
+      expect(await closed).toEqual({ code: 1012, reason: 'backend draining' })
     }
     // The last fifth of the window is for answers: 20 tunnels in each quarter of the first 2 seconds.
     const quarters = [0, 1, 2, 3].map(
@@ -156,6 +156,24 @@ describe('draining a backend', () => {
     expect((await refused.message()).status).toBe(503)
     gateway.enable(backend.address)
     expect(statesOf(gateway)).toEqual(['active'])
+  })
+
+  test('of a gateway behind this one is not what it does when one of its own backends is drained', async () => {
+    const [first, second, other] = [await echo(), await echo(), await echo()]
+    const policy = 'round-robin'
+    const inner = await stage.gateway({
+      pools: { main: { policy, backends: [first.address, second.address] } },
+    })
+    const outer = await stage.gateway({ backends: [`127.0.0.1:${inner.port}`, other.address] })
+    outer.gateway.disable(other.address)
+    const clients = await talkers(outer.port, 8)
+    outer.gateway.enable(other.address)
+    expect(await inner.gateway.drain(first.address, { over: 200 })).toBe(true)
+    expect(await eventually(() => outer.gateway.backends[0]?.connections === 4)).toBe(true)
+    expect(statesOf(outer.gateway)).toEqual(['active', 'active'])
+    const ends = clients.map(({ closed }) => Promise.race([closed, Promise.resolve(null)]))
+    const restart = { code: 1012, reason: 'backend draining' }
+    expect((await Promise.all(ends)).filter(Boolean)).toEqual(new Array(4).fill(restart))
   })
 
   test('cannot be brought about by a client: a Close behind broken frames is not the word of the backend', async () => {

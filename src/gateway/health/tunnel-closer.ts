@@ -44,7 +44,7 @@ export class TunnelCloser {
       const tunnel = this.#left.pop()
       if (tunnel === undefined) return
       if (!this.#live.has(tunnel)) continue
-      tunnel.close(closeCodes.restart, this.#grace)
+      tunnel.close(closeCodes.unhealthy, this.#grace)
       closed++
     }
     if (this.#left.length > 0) this.#timers.schedule(this.#timer, beat)
