@@ -125,13 +125,25 @@ describe('a pool that is replaced', () => {
     expect(events).toEqual(['backend.ejected', 'backend.returned'])
   })
 
+  test('who was found unhealthy and comes back to a pool without probes serves', () => {
+    const { keeper, adopt } = makeKeeper()
+    const backend = makeBackend()
+    const old = adopt([backend], { health })
+    backend.health.probe = { status: 'down', streak: 0 }
+    backend.health.problem = 'it was slow'
+    keeper.release(old)
+    const pool = adopt([backend])
+    expect([backend.health.available, backend.health.problem, pool.accepts(0)]).toEqual([true, null, true])
+  })
+
   test('without probes nobody stays unhealthy for ever', () => {
     const { adopt } = makeKeeper()
     const backend = makeBackend()
     adopt([backend], { health })
     backend.health.probe = { status: 'down', streak: 0 }
+    backend.health.problem = 'it was slow'
     adopt([backend])
-    expect(backend.health.available).toBe(true)
+    expect([backend.health.available, backend.health.problem]).toEqual([true, null])
   })
 })
 

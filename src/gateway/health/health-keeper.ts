@@ -80,8 +80,8 @@ export class HealthKeeper {
   }
 
   /**
-   * A pool is gone. A backend that is in no pool any more is not probed any more; what is known about it stays
-   * with it. Call it after the pool's successor was adopted, so that backends of both stay in care.
+   * A pool is gone. A backend that is in no pool any more is not probed any more, and is `unknown` to probes; what
+   * its traffic has shown stays with it. Call it after the pool's successor was adopted, so that backends of both stay in care.
    */
   release(pool: PoolHealth): void {
     for (const ward of this.#wards.values()) {
@@ -90,6 +90,8 @@ export class HealthKeeper {
       if (at === -1 || ward.pools.length > 0) continue
       this.#leave(ward)
       this.#wards.delete(ward.backend)
+      // Nobody asks it any more: what its probes said must not outlive them.
+      this.#forgetProbes(ward)
     }
   }
 
@@ -189,8 +191,14 @@ export class HealthKeeper {
         ? null
         : new Prober({ timers, sockets, probes: this.#probes }, ward.backend, health, report)
     if (this.#started) ward.prober?.start()
-    // Nobody would ever take it back.
-    if (health === undefined) ward.backend.health.probe = unproven
+    if (health === undefined) this.#forgetProbes(ward)
+  }
+
+  /** Nobody would ever take it back. */
+  #forgetProbes({ backend, closer }: Ward): void {
+    backend.health.probe = unproven
+    backend.health.problem = null
+    closer?.stop()
   }
 
   #leave(ward: Ward): void {
@@ -208,6 +216,8 @@ export class HealthKeeper {
     const wasAvailable = health.available
     health.probe = observe(health.probe, result === null, rules.health)
     if (result !== null) health.problem = result
+    // Also after a single failure that changed nothing; one that is down minds the same until it is healthy again.
+    else if (health.probe.status === 'up') health.problem = null
     if (health.probe.status === before) return
     if (health.probe.status === 'down') this.#died(ward, rules.health.fall)
     else this.#recovered(ward, before === 'unknown')
@@ -231,7 +241,6 @@ export class HealthKeeper {
 
   #recovered(ward: Ward, isFirst: boolean): void {
     const { backend } = ward
-    backend.health.problem = null
     backend.health.outlier = succeeded(backend.health.outlier)
     backend.health.earlyCloses = 0
     ward.closer?.stop()
