@@ -33,7 +33,7 @@ export interface TunnelOutcome {
   readonly by: TunnelEnd['endedBy']
   /** Whether anybody said goodbye with a Close frame. */
   readonly closed: boolean
-  /** Milliseconds it lived. */
+  /** Milliseconds until its backend ended or broke it; else until it was over. */
   readonly age: number
 }
 
@@ -67,6 +67,8 @@ export class Tunnel {
   #serverEnded = false
   #clientClosed = false
   #serverClosed = false
+  /** When the backend ended or broke it; 0 before. A client may leave its own end open for long after that. */
+  #leftAt = 0
   /** The Close that the gateway itself wants to say, as soon as each leg is between two frames. */
   #goodbye: CloseCode | null = null
   #goodbyeToClient = false
@@ -110,6 +112,11 @@ export class Tunnel {
   /** Whether it is about to end: it said goodbye, or one of its legs is gone. */
   get leaving(): boolean {
     return this.#goodbye !== null || this.#clientClosed || this.#serverClosed
+  }
+
+  /** Whether its backend ended or broke it. */
+  get left(): boolean {
+    return this.#leftAt > 0
   }
 
   /**
@@ -198,6 +205,7 @@ export class Tunnel {
 
   backendEnd(): void {
     this.#endedBy ??= 'backend'
+    this.#leftAt ||= this.#host.timers.now()
     const held = this.#heartbeat?.releaseBackend()
     if (held?.length) this.client.write(held)
     this.#endClient()
@@ -217,6 +225,7 @@ export class Tunnel {
 
   backendClose(error: SocketError | null): void {
     this.#serverClosed = true
+    this.#leftAt ||= this.#host.timers.now()
     this.#error ??= error
     this.#endedBy ??= 'backend'
     // What the backend managed to say before it died is still delivered, within the half-closed deadline.
@@ -356,7 +365,7 @@ export class Tunnel {
     host.health.tunnelEnded(this, {
       by: this.#endedBy ?? 'gateway',
       closed: fromClient.closeCode !== 0 || fromBackend.closeCode !== 0,
-      age: host.timers.now() - this.openedAt,
+      age: (this.#leftAt || host.timers.now()) - this.openedAt,
     })
     if (host.snapshot.accessLog)
       host.log.info({ event: 'tunnel.closed', ...this.#summary() }, 'tunnel closed')

@@ -119,6 +119,22 @@ describe('five failures in a row eject a backend, and it returns by itself', () 
     await lineAbout(running.log, 'backend.returned', bad)
   })
 
+  test('one that cuts tunnels at once, whatever time their clients take to leave', async () => {
+    const backend = await stage.raw()
+    const rules = { ejection: { ...longEjection, failures: 2, earlyClose: '200ms' } } as const
+    const running = await watched(stage, [backend], rules)
+    for (let i = 0; i < 2; i++) {
+      const { client, server } = await joinTunnel(stage, running.port, backend)
+      server.end()
+      await client.ending()
+      // Also once the early time is over.
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      client.end()
+      await running.log.line('tunnel.closed', i)
+    }
+    expect(running.log.of('backend.ejected')).toHaveLength(1)
+  })
+
   test('who fails again after the return stays away for longer', async () => {
     const good = await stage.raw(answering('good'))
     const bad = await stage.raw(answer(500))

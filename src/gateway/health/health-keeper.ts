@@ -136,8 +136,10 @@ export class HealthKeeper {
     if (backend.health.earlyCloses === 0) return
     const rules = this.#wards.get(backend)?.rules
     if (rules === undefined) return
-    const outlived = new Timer(tunnel, (it) => {
-      if (this.#host.tunnels.has(it)) it.backend.health.earlyCloses = 0
+    // A tunnel that is gone before is not kept for this.
+    const outlived = new Timer(new WeakRef(tunnel), (ref) => {
+      const it = ref.deref()
+      if (it !== undefined && this.#host.tunnels.has(it) && !it.left) it.backend.health.earlyCloses = 0
     })
     this.#host.timers.schedule(outlived, rules.ejection.earlyClose)
   }
