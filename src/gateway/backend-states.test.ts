@@ -17,6 +17,8 @@ class Rig {
   readonly changes: BackendStateChange[] = []
   /** When each tunnel was closed, in seconds, and which. */
   readonly closed: { readonly at: number; readonly index: number }[] = []
+  /** When health was told that the backend is back, in seconds. */
+  readonly returns: number[] = []
   readonly tunnels = new Set<Tunnel>()
   readonly states: BackendStates
   readonly #wheel = new TimerWheel({ now: 0 })
@@ -35,6 +37,7 @@ class Rig {
       events,
       tunnels: this.tunnels,
       backendConnections: [],
+      health: { returned: () => this.returns.push(this.now / 1000) },
       reuse: { closeOf() {} } as unknown as BackendStatesHost['reuse'],
       log: { debug() {}, info() {}, warn() {}, error() {} },
       snapshot: { config: { timeouts: { drain: 300_000, halfClosed: 10_000 } } },
@@ -176,6 +179,25 @@ describe("a backend's own word", () => {
     expect(rig.backend.state).toBe('active')
     expect(rig.changes.map(({ state }) => state)).toEqual(['disabled', 'active'])
   })
+})
+
+test('who was out for more than a moment is new to health when it is back, after a restart too', () => {
+  const rig = new Rig()
+  rig.states.disable(rig.backend)
+  rig.pass(2)
+  rig.states.enable(rig.backend)
+  expect(rig.returns).toEqual([])
+  void rig.states.drain(rig.backend, 1000)
+  rig.pass(2)
+  // From draining to disabled it is out all the time.
+  rig.states.disable(rig.backend)
+  rig.pass(2)
+  rig.states.enable(rig.backend)
+  expect(rig.returns).toEqual([6])
+  rig.states.restarting(rig.backend)
+  rig.pass(31)
+  expect(rig.backend.state).toBe('active')
+  expect(rig.returns).toHaveLength(2)
 })
 
 test('disable and the end of the gateway end a drain, and those who wait for it are told', async () => {

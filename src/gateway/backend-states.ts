@@ -19,11 +19,16 @@ const restartSigns = 10_000
  */
 const lateComers = 15_000
 
+/** Who was out for so many milliseconds may have lost what made it fast, and its clients: it starts slowly. */
+const shortBreak = 3000
+
 /** What the states need of their gateway. */
 export interface BackendStatesHost extends PacedCloseHost {
   readonly log: Log
   readonly events: GatewayEmitter
   readonly reuse: ConnectionReuse
+  /** Is told who serves again after it was out for a while. */
+  readonly health: { returned(backend: Backend): void }
   readonly backendConnections: Iterable<BackendConnection>
   readonly snapshot: {
     readonly config: { readonly timeouts: { readonly drain: number; readonly halfClosed: number } }
@@ -48,6 +53,8 @@ export class BackendStates {
   readonly #host: BackendStatesHost
   readonly #drains = new Map<Backend, Drain>()
   readonly #restarts = new Map<Backend, Timer<() => void>>()
+  /** When each one was taken out of service. */
+  readonly #outSince = new WeakMap<Backend, number>()
   /** When each one last closed a tunnel with 1012. */
   readonly #signs = new WeakMap<Backend, number>()
 
@@ -131,12 +138,21 @@ export class BackendStates {
     const { state, address } = backend
     if (state === previous) return
     const { log, events, reuse, snapshot } = this.#host
-    if (state !== 'active') reuse.closeOf(backend)
+    if (state === 'active') this.#returned(backend)
+    else reuse.closeOf(backend)
+    if (previous === 'active') this.#outSince.set(backend, this.#host.timers.now())
     if (state === 'draining') this.#begin(backend, snapshot.config.timeouts.drain, [])
     else this.#giveUp(backend)
     const change = { backend: address, state, previous, by }
     log.info({ event: 'backend.state', ...change }, `backend ${address} is ${state}`)
     if (events.listens('backend.state')) events.emit('backend.state', change)
+  }
+
+  /** One that was out from the start was out for longer than a moment. */
+  #returned(backend: Backend): void {
+    const { timers, health } = this.#host
+    const since = this.#outSince.get(backend) ?? Number.NEGATIVE_INFINITY
+    if (timers.now() - since > shortBreak) health.returned(backend)
   }
 
   #begin(backend: Backend, over: number, waiting: Drain['waiting']): void {

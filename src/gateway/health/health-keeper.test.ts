@@ -78,6 +78,17 @@ describe('who joins', () => {
   })
 })
 
+test('who is back from where people or itself had put it starts slowly', () => {
+  const { keeper, adopt } = makeKeeper()
+  const backend = makeBackend()
+  adopt([backend])
+  keeper.returned(backend)
+  expect(backend.health.slowSince).toBeNull()
+  keeper.start()
+  keeper.returned(backend)
+  expect(backend.health.slowSince).not.toBeNull()
+})
+
 describe('who has grown', () => {
   test('is told from who grows, when the window is over', async () => {
     const { keeper, adopt } = makeKeeper()

@@ -108,6 +108,12 @@ export class HealthKeeper {
     await this.#probes.whenEmpty()
   }
 
+  /** It serves again after people or itself had taken it out of service. */
+  returned(backend: Backend): void {
+    const ward = this.#wards.get(backend)
+    if (this.#started && ward !== undefined) this.#startSlowly(ward)
+  }
+
   /** It answered a request, or upgraded one, as a backend that is well does. */
   answered(backend: Backend): void {
     const { health } = backend
