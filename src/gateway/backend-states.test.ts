@@ -62,6 +62,11 @@ class Rig {
     this.backend.tunnelClosed()
   }
 
+  /** Timers that wait. */
+  get timers(): number {
+    return this.#wheel.size
+  }
+
   /** Lets seconds pass. */
   pass(seconds: number): void {
     const until = this.now + seconds * 1000
@@ -211,4 +216,13 @@ test('disable and the end of the gateway end a drain, and those who wait for it 
     rig.pass(20)
     expect(rig.closed).toEqual([])
   }
+})
+
+test('after the end of the gateway nothing is drained, and no timer begins', async () => {
+  const rig = new Rig()
+  rig.states.stop()
+  expect(await rig.states.drain(rig.backend, 1000)).toBe(false)
+  rig.states.restarting(rig.backend)
+  rig.states.announce(rig.backend, 'draining')
+  expect(rig.timers).toBe(0)
 })

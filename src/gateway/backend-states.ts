@@ -51,6 +51,7 @@ interface Drain {
  */
 export class BackendStates {
   readonly #host: BackendStatesHost
+  #stopped = false
   readonly #drains = new Map<Backend, Drain>()
   readonly #restarts = new Map<Backend, Timer<() => void>>()
   /** When each one was taken out of service. */
@@ -68,6 +69,7 @@ export class BackendStates {
    * @returns true once it is empty, false when the drain ends before
    */
   drain(backend: Backend, over: number, by: StateSource = 'api'): Promise<boolean> {
+    if (this.#stopped) return Promise.resolve(false)
     this.#order(backend, 'draining', by)
     // Another call gives another window.
     const waiting = this.#end(backend)?.waiting ?? []
@@ -101,6 +103,7 @@ export class BackendStates {
    * on the only one it has, it says about itself. Counts for a while, since nothing tells when it is back.
    */
   restarting(backend: Backend): void {
+    if (this.#stopped) return
     const now = this.#host.timers.now()
     const before = this.#signs.get(backend) ?? Number.NEGATIVE_INFINITY
     this.#signs.set(backend, now)
@@ -116,8 +119,9 @@ export class BackendStates {
     this.#announce(backend, 'draining')
   }
 
-  /** Ends every drain; the states stay. */
+  /** Ends every drain, and none begins any more; the states stay. */
   stop(): void {
+    this.#stopped = true
     for (const backend of [...this.#drains.keys()]) this.#giveUp(backend)
     for (const backend of [...this.#restarts.keys()]) this.#forgetRestart(backend)
   }
@@ -156,6 +160,7 @@ export class BackendStates {
   }
 
   #begin(backend: Backend, over: number, waiting: Drain['waiting']): void {
+    if (this.#stopped) return
     const { timers, snapshot } = this.#host
     const drain: Drain = {
       close: new PacedClose(this.#host, {

@@ -231,6 +231,15 @@ describe('the state of a backend', () => {
     expect(statesOf(gateway)).toEqual(['disabled', 'active'])
   })
 
+  test('of the configuration counts once: a change of weights does not bring it back', async () => {
+    const { gateway } = await stage.gateway({
+      pools: { main: { backends: [{ address: '127.0.0.1:1', state: 'disabled' }, '127.0.0.1:2'] } },
+    })
+    gateway.enable('127.0.0.1:1')
+    gateway.setWeight('127.0.0.1:2', 5)
+    expect(statesOf(gateway)).toEqual(['active', 'active'])
+  })
+
   test('and its health survive a change of weights, also on routes with a policy of their own', async () => {
     const health = { tcp: true, interval: '50ms', fall: 1 } as const
     const up = await echo()
