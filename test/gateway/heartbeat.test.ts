@@ -81,7 +81,10 @@ describe('a heartbeat', () => {
     for (let round = 0; round < 3; round++) {
       const pings = [await ourPing(client), await ourPing(client), await ourPing(client)]
       for (const { payload } of which === 'all' ? pings : pings.slice(-1)) {
-        client.send(clientFrame(opcodes.pong, payload))
+        const pong = clientFrame(opcodes.pong, payload)
+        // Its last byte comes alone, so that each pong is a chunk of its own.
+        await sendSplit(client, pong, pong.length - 1)
+        for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
       }
       client.send(clientFrame(opcodes.text, `round ${round}`))
       expect((await readFrame(server)).payload.toString()).toBe(`round ${round}`)
