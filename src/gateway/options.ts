@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { healthOptions } from './health/health-options.ts'
 import { sameHealthEverywhere } from './health/same-health.ts'
 import { duration, optionalDuration, size } from './option-values.ts'
-import { policyOption } from './policy-options.ts'
+import { checkStickyCookies, policyOption } from './policy-options.ts'
 
 /**
  * The gateway's options: one schema that gives the types, the checks, the defaults, the JSON Schema for
@@ -255,10 +255,13 @@ export const gatewayOptions = z
     limits,
     log,
   })
-  // Runs also when single fields are wrong, so that all mistakes of a file are told at once.
-  .superRefine(checkReferences, {
-    when: ({ value }) => isMap(value) && isMap(value.pools) && Array.isArray(value.routes),
-  })
+  // Run also when single fields are wrong, so that all mistakes of a file are told at once.
+  .superRefine(checkReferences, { when: ({ value }) => hasPoolsAndRoutes(value) })
+  .superRefine(checkStickyCookies, { when: ({ value }) => hasPoolsAndRoutes(value) })
+
+function hasPoolsAndRoutes(value: unknown): boolean {
+  return isMap(value) && isMap(value.pools) && Array.isArray(value.routes)
+}
 
 interface References {
   readonly pools: Readonly<Record<string, { readonly backends?: readonly unknown[] } | undefined>>
