@@ -333,7 +333,8 @@ export class Exchange implements BackendUser, Dialler {
     const keepOpen = this.#mayKeepOpen(head)
     const connectionField = keepOpen ? (framed ? null : 'keep-alive') : 'close'
     const secure = this.#requester.peer.secure(this.head.fields)
-    const pin = this.pool.pinField(this.#selection, connection.backend, secure)
+    // Nobody is to stay with a backend for an answer that says it cannot serve.
+    const pin = head.status < 500 ? this.pool.pinField(this.#selection, connection.backend, secure) : ''
     const text = responseText(head, connectionField, framed, pin)
     connection.keepAliveHint = keepAliveHint(head)
     if (head.framing.kind === 'none') {

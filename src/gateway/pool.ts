@@ -70,7 +70,7 @@ export class Pool {
   pinField(selection: Selection, backend: Backend, secure: boolean): string {
     const { cookie } = this.#chooser
     if (cookie === null || this.backends[selection.key] === backend) return ''
-    return cookie.field(this.backends.indexOf(backend), secure)
+    return cookie.field(backend, secure)
   }
 
   #policies(): Set<Policy> {
