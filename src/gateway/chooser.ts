@@ -8,6 +8,7 @@ import { random } from '../core/balancing/random.ts'
 import { roundRobin } from '../core/balancing/round-robin.ts'
 import type { Backend } from './backend.ts'
 import { hashKey, type KeyOf, sourceIpKey } from './hash-key.ts'
+import type { Affinity } from './health/pool-health.ts'
 import type { PlainPolicy, PolicyConfig } from './policy-options.ts'
 import { StickyCookie } from './sticky-cookie.ts'
 
@@ -16,6 +17,8 @@ export interface Chooser {
   readonly forRequests: Policy
   readonly forUpgrades: Policy
   readonly keyOf: KeyOf
+  /** What the key is. */
+  readonly affinity: Affinity
   /** Which pins clients, if any does. */
   readonly cookie: StickyCookie | null
 }
@@ -31,7 +34,7 @@ export function makeChooser(
 ): Chooser {
   if (config === 'source-ip-hash') return hashed(sourceIpKey, defaultBound, backends, weights)
   if (typeof config === 'string') {
-    return { ...plain(config, backends, weights), keyOf: () => 0, cookie: null }
+    return { ...plain(config, backends, weights), keyOf: () => 0, affinity: 'none', cookie: null }
   }
   if ('hash' in config) return hashed(hashKey(config.hash), config.bound, backends, weights)
   const { secret, otherwise, cookie: name = `fairlead-${poolName}` } = config.sticky
@@ -41,6 +44,7 @@ export function makeChooser(
     forRequests: pinned(weights, forRequests),
     forUpgrades: pinned(weights, forUpgrades),
     keyOf: (head) => cookie.indexOf(head.fields),
+    affinity: 'pin',
     cookie,
   }
 }
@@ -55,7 +59,7 @@ function hashed(
 ): Chooser {
   const names = backends.map(({ address }) => address)
   const policy = consistentHash({ names, weights, loadOf: loadOf(backends), bound })
-  return { forRequests: policy, forUpgrades: policy, keyOf, cookie: null }
+  return { forRequests: policy, forUpgrades: policy, keyOf, affinity: 'hash', cookie: null }
 }
 
 function plain(name: PlainPolicy, backends: readonly Backend[], weights: readonly number[]): Policies {

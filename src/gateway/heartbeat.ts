@@ -176,8 +176,9 @@ class Beat implements PongSink {
     if (!this.#other.write(bytes)) this.#peer.pause()
   }
 
-  answered(): void {
-    this.awaited = false
+  answered(number: number): void {
+    // Of several pings that were out, a peer may answer the last alone, or all (RFC 6455 §5.5.3).
+    this.awaited = number !== (this.#number & 0xffff)
     this.#missed = 0
   }
 

@@ -14,8 +14,8 @@ const maskBit = 0x80
 export interface PongSink {
   /** The next bytes of the stream without our pongs; the tracker has followed them. */
   pass(bytes: Uint8Array): void
-  /** A pong to one of our pings came, and is gone. */
-  answered(): void
+  /** The pong to the ping with this number came, 16 bits of it, and is gone. */
+  answered(number: number): void
 }
 
 /**
@@ -97,7 +97,7 @@ export class PongFilter {
       held[this.#heldLength++] = byte
       if (this.#heldLength < held.length) continue
       this.#heldLength = 0
-      sink.answered()
+      sink.answered((this.#plain(numberAt) << 8) | this.#plain(numberAt + 1))
       return at + 1
     }
     return chunk.length
@@ -112,8 +112,18 @@ export class PongFilter {
     const index = position - header
     // The masking key, and the number: a late pong to an earlier ping is ours as well.
     if (index < 0 || index >= numberAt) return true
-    const plain = header === 2 ? byte : byte ^ (this.#held[2 + (index & 3)] as number)
-    return plain === (index < mark.length ? mark[index] : this.#secret[index - mark.length])
+    return (
+      this.#unmasked(byte, index) === (index < mark.length ? mark[index] : this.#secret[index - mark.length])
+    )
+  }
+
+  /** A byte of the payload that is held. */
+  #plain(index: number): number {
+    return this.#unmasked(this.#held[this.#header + index] as number, index)
+  }
+
+  #unmasked(byte: number, index: number): number {
+    return this.#header === 2 ? byte : byte ^ (this.#held[2 + (index & 3)] as number)
   }
 }
 

@@ -60,7 +60,7 @@ async function heard(wire: Wire): Promise<{ frames: Frame[]; close: Frame }> {
 
 test.each([
   ['the gateway', 1001, 'gateway stopping'],
-  ['a backend', 1012, 'service restart'],
+  ['a backend', 1012, 'backend draining'],
 ] as const)(
   'a drain of %s amid talk in both directions never puts its Close inside a frame',
   async (what, code, reason) => {
