@@ -1,4 +1,5 @@
 import type { Emitter } from '../core/emitter.ts'
+import type { DescriptorLevel, RoomLevel } from './admission/levels.ts'
 import type { BackendState } from './backend.ts'
 
 /** What a gateway tells, by name. Payloads are made only when somebody listens. */
@@ -8,6 +9,8 @@ export interface GatewayEvents {
   'backend.state': BackendStateChange
   /** A drained backend has neither tunnels nor HTTP requests any more. */
   'backend.drained': { readonly backend: string }
+  'room.level': RoomLevelChange
+  'descriptors.level': DescriptorLevelChange
   'backend.unhealthy': BackendUnhealthy
   'backend.healthy': BackendHealthy
   'backend.ejected': BackendEjected
@@ -33,6 +36,8 @@ export interface TunnelStart {
   readonly attempts: number
   /** Milliseconds from the request to the 101. */
   readonly handshakeMs: number
+  /** Milliseconds of these that it waited for a seat; 0 when it got one at once. */
+  readonly waitedMs: number
 }
 
 /** A tunnel has ended. */
@@ -58,6 +63,25 @@ export interface BackendStateChange {
   readonly previous: BackendState
   /** Whose word it was. */
   readonly by: StateSource
+}
+
+/** A waiting room has become full, is filling (80 %), or is calm again (below 50 %). */
+export interface RoomLevelChange {
+  readonly pool: string
+  readonly level: RoomLevel
+  /** Upgrades that wait. */
+  readonly waiting: number
+  /** Most that may wait. */
+  readonly size: number
+}
+
+/** The gateway comes close to the client connections it may have, has no more to give, or has enough again. */
+export interface DescriptorLevelChange {
+  readonly level: DescriptorLevel
+  /** Client connections, idle ones and those of tunnels included. */
+  readonly clients: number
+  /** Most there may be. */
+  readonly limit: number
 }
 
 /** So many probes in a row have failed. */

@@ -1,4 +1,5 @@
 import { RetryBudget } from '../core/retry-budget.ts'
+import { backendLimits } from './admission/admission-options.ts'
 import { Backend, type BackendState } from './backend.ts'
 import { makeChooser } from './chooser.ts'
 import type { HealthKeeper } from './health/health-keeper.ts'
@@ -99,8 +100,10 @@ export class Topology {
 
   /** @param before the pool whose place it takes */
   #makePool(name: string, config: PoolConfig, before?: Pool): Pool {
-    const backends = config.backends.map(({ address, target }) => {
+    const backends = config.backends.map((one) => {
+      const { address, target } = one
       const backend = this.#backends.get(address) ?? new Backend(address, target)
+      backend.seats.configure(backendLimits(config, one))
       this.#backends.set(address, backend)
       return backend
     })

@@ -28,6 +28,8 @@ interface KeeperHost {
   readonly tunnels: ReadonlySet<Tunnel>
   /** Milliseconds a tunnel gets for its closing handshake. */
   readonly closeGrace: () => number
+  /** Is told when somebody's health has changed, after the pools have taken note of it. */
+  readonly changed?: () => void
 }
 
 /** One backend in the keeper's care. */
@@ -273,7 +275,7 @@ export class HealthKeeper {
       if (before === 'up' || health.probe.status === 'down') this.#died(ward, rules.health.fall)
       else this.#recovered(ward, before)
       if (!wasAvailable && health.available) this.#startSlowly(ward)
-      for (const pool of pools) this.#recount(pool)
+      this.#changed(pools)
     }
     if (result === null && health.probe.status === 'up') this.#reached(ward, 'its probes pass')
   }
@@ -322,7 +324,7 @@ export class HealthKeeper {
     const { failures } = rules.ejection
     const { ejections } = health.outlier
     this.#news.ejected({ backend: backend.address, reason, failures, forMs, ejections })
-    for (const pool of pools) this.#recount(pool)
+    this.#changed(pools)
   }
 
   /** Takes it back after so many milliseconds, or as soon as it can be reached if it only could not be reached. */
@@ -360,7 +362,7 @@ export class HealthKeeper {
     backend.health.ejectedUntil = null
     this.#news.returned({ backend: backend.address, reason })
     if (backend.health.available) this.#startSlowly(ward)
-    for (const pool of pools) this.#recount(pool)
+    this.#changed(pools)
   }
 
   #startSlowly(ward: Ward): void {
@@ -374,6 +376,11 @@ export class HealthKeeper {
     const { slowSince } = backend.health
     if (slowSince !== null)
       timers.schedule(grown, Math.max(0, slowSince + rules.slowStart.window - timers.now()))
+  }
+
+  #changed(pools: readonly PoolHealth[]): void {
+    for (const pool of pools) this.#recount(pool)
+    this.#host.changed?.()
   }
 
   #recount(pool: PoolHealth): void {
