@@ -4,8 +4,9 @@
  */
 export class IdleOrder<T> {
   readonly #activity: (member: T) => number
-  /** The counter at the last sweep; a Map iterates in the order of insertion, which is the order we want. */
-  readonly #seen = new Map<T, number>()
+  /** A Map iterates in the order of insertion, which is the order we want. */
+  readonly #seen = new Map<T, Seen>()
+  #sweeps = 0
 
   /** @param activity a number that changes whenever the member is active */
   constructor(activity: (member: T) => number) {
@@ -19,15 +20,24 @@ export class IdleOrder<T> {
   /** Makes the order that of `members`: new ones and those that were active go to the end, others are forgotten. */
   sweep(members: Iterable<T>): void {
     const seen = this.#seen
-    const gone = new Set(seen.keys())
+    const sweep = ++this.#sweeps
+    let count = 0
     for (const member of members) {
-      gone.delete(member)
       const activity = this.#activity(member)
-      if (seen.get(member) === activity) continue
+      const known = seen.get(member)
+      count += known?.sweep === sweep ? 0 : 1
+      if (known === undefined) {
+        seen.set(member, { activity, sweep })
+        continue
+      }
+      known.sweep = sweep
+      if (known.activity === activity) continue
+      known.activity = activity
       seen.delete(member)
-      seen.set(member, activity)
+      seen.set(member, known)
     }
-    for (const member of gone) seen.delete(member)
+    if (count === seen.size) return
+    for (const [member, known] of seen) if (known.sweep !== sweep) seen.delete(member)
   }
 
   /** The `count` members that have been idle for longest. */
@@ -40,4 +50,10 @@ export class IdleOrder<T> {
     }
     return found
   }
+}
+
+/** What was seen of a member: its counter, and in which sweep. */
+interface Seen {
+  activity: number
+  sweep: number
 }

@@ -17,6 +17,8 @@ class Rig {
   readonly changes: BackendStateChange[] = []
   /** When each tunnel was closed, in seconds, and which. */
   readonly closed: { readonly at: number; readonly index: number }[] = []
+  /** When health was told that the backend is back, in seconds. */
+  readonly returns: number[] = []
   readonly tunnels = new Set<Tunnel>()
   readonly states: BackendStates
   readonly #wheel = new TimerWheel({ now: 0 })
@@ -35,7 +37,7 @@ class Rig {
       events,
       tunnels: this.tunnels,
       backendConnections: [],
-      health: { stateChanged() {} },
+      health: { stateChanged() {}, returned: () => this.returns.push(this.now / 1000) },
       reuse: { closeOf() {} } as unknown as BackendStatesHost['reuse'],
       log: { debug() {}, info() {}, warn() {}, error() {} },
       snapshot: { config: { timeouts: { drain: 300_000, halfClosed: 10_000 } } },
@@ -58,6 +60,11 @@ class Rig {
   end(tunnel: Tunnel): void {
     this.tunnels.delete(tunnel)
     this.backend.tunnelClosed()
+  }
+
+  /** Timers that wait. */
+  get timers(): number {
+    return this.#wheel.size
   }
 
   /** Lets seconds pass. */
@@ -142,6 +149,19 @@ describe("a backend's own word", () => {
     ])
   })
 
+  test('a Close 1012 on one of several tunnels is about that one, on two within 10 seconds about the backend', () => {
+    const rig = new Rig()
+    rig.open(3)
+    rig.states.restarting(rig.backend)
+    expect(rig.backend.state).toBe('active')
+    rig.pass(11)
+    rig.states.restarting(rig.backend)
+    expect(rig.backend.state).toBe('active')
+    rig.pass(9)
+    rig.states.restarting(rig.backend)
+    expect(rig.backend.state).toBe('draining')
+  })
+
   test('an announcement counts until it is taken back, whatever is closed meanwhile', () => {
     const rig = new Rig()
     rig.states.announce(rig.backend, 'draining')
@@ -173,6 +193,25 @@ describe("a backend's own word", () => {
   })
 })
 
+test('who was out for more than a moment is new to health when it is back, after a restart too', () => {
+  const rig = new Rig()
+  rig.states.disable(rig.backend)
+  rig.pass(2)
+  rig.states.enable(rig.backend)
+  expect(rig.returns).toEqual([])
+  void rig.states.drain(rig.backend, 1000)
+  rig.pass(2)
+  // From draining to disabled it is out all the time.
+  rig.states.disable(rig.backend)
+  rig.pass(2)
+  rig.states.enable(rig.backend)
+  expect(rig.returns).toEqual([6])
+  rig.states.restarting(rig.backend)
+  rig.pass(31)
+  expect(rig.backend.state).toBe('active')
+  expect(rig.returns).toHaveLength(2)
+})
+
 test('disable and the end of the gateway end a drain, and those who wait for it are told', async () => {
   for (const end of ['disable', 'stop'] as const) {
     const rig = new Rig()
@@ -193,4 +232,13 @@ test('once the gateway has ended nothing is drained any more, and nobody waits f
   expect(await rig.states.drain(rig.backend, 10_000)).toBe(false)
   rig.pass(20)
   expect(rig.closed).toEqual([])
+})
+
+test('after the end of the gateway nothing is drained, and no timer begins', async () => {
+  const rig = new Rig()
+  rig.states.stop()
+  expect(await rig.states.drain(rig.backend, 1000)).toBe(false)
+  rig.states.restarting(rig.backend)
+  rig.states.announce(rig.backend, 'draining')
+  expect(rig.timers).toBe(0)
 })

@@ -10,13 +10,20 @@ import { PacedClose, type PacedCloseHost } from './paced-close.ts'
 /** How long a backend's Close 1012 counts. One that takes longer to restart is found by its health or by connecting. */
 const restartTime = 30_000
 
+/** Two tunnels that are closed with 1012 within so many milliseconds mean a restart: one may have its own reason. */
+const restartSigns = 10_000
+
+/** Who was out for so many milliseconds may have lost what made it fast, and its clients: it starts slowly. */
+const shortBreak = 3000
+
 /** What the states need of their gateway. */
 export interface BackendStatesHost extends PacedCloseHost {
   readonly log: Log
   readonly events: GatewayEmitter
   readonly reuse: ConnectionReuse
   readonly backendConnections: Iterable<BackendConnection>
-  readonly health: { stateChanged(backend: Backend): void }
+  /** Is told of each change, and who serves again after it was out for a while. */
+  readonly health: { stateChanged(backend: Backend): void; returned(backend: Backend): void }
   readonly snapshot: {
     readonly config: { readonly timeouts: { readonly drain: number; readonly halfClosed: number } }
   }
@@ -37,9 +44,13 @@ interface Drain {
  */
 export class BackendStates {
   readonly #host: BackendStatesHost
+  #stopped = false
   readonly #drains = new Map<Backend, Drain>()
   readonly #restarts = new Map<Backend, Timer<() => void>>()
-  #stopped = false
+  /** When each one was taken out of service. */
+  readonly #outSince = new WeakMap<Backend, number>()
+  /** When each one last closed a tunnel with 1012. */
+  readonly #signs = new WeakMap<Backend, number>()
 
   constructor(host: BackendStatesHost) {
     this.#host = host
@@ -51,8 +62,8 @@ export class BackendStates {
    * @returns true once it is empty, false when the drain ends before
    */
   drain(backend: Backend, over: number, by: StateSource = 'api'): Promise<boolean> {
-    this.#order(backend, 'draining', by)
     if (this.#stopped) return Promise.resolve(false)
+    this.#order(backend, 'draining', by)
     // Another call gives another window.
     const waiting = this.#end(backend)?.waiting ?? []
     const drained = new Promise<boolean>((resolve) => waiting.push(resolve))
@@ -80,8 +91,16 @@ export class BackendStates {
     this.#announce(backend, state)
   }
 
-  /** The backend closed a tunnel with 1012. Counts for a while, since nothing tells when it is back. */
+  /**
+   * The backend closed a tunnel with 1012, by itself; called once for each tunnel. What it says on two tunnels, or
+   * on the only one it has, it says about itself. Counts for a while, since nothing tells when it is back.
+   */
   restarting(backend: Backend): void {
+    if (this.#stopped) return
+    const now = this.#host.timers.now()
+    const before = this.#signs.get(backend) ?? Number.NEGATIVE_INFINITY
+    this.#signs.set(backend, now)
+    if (backend.connections > 1 && now - before > restartSigns) return
     let timer = this.#restarts.get(backend)
     if (timer === undefined) {
       // It says by other means that it drains, which counts for longer.
@@ -93,7 +112,7 @@ export class BackendStates {
     this.#announce(backend, 'draining')
   }
 
-  /** Ends every drain, and begins none from now on; the states stay. */
+  /** Ends every drain, and none begins any more; the states stay. */
   stop(): void {
     this.#stopped = true
     for (const backend of [...this.#drains.keys()]) this.#giveUp(backend)
@@ -116,8 +135,10 @@ export class BackendStates {
     const { state, address } = backend
     if (state === previous) return
     const { log, events, reuse, snapshot } = this.#host
-    if (state !== 'active') reuse.closeOf(backend)
-    if (state === 'draining' && !this.#stopped) this.#begin(backend, snapshot.config.timeouts.drain, [])
+    if (state === 'active') this.#returned(backend)
+    else reuse.closeOf(backend)
+    if (previous === 'active') this.#outSince.set(backend, this.#host.timers.now())
+    if (state === 'draining') this.#begin(backend, snapshot.config.timeouts.drain, [])
     else this.#giveUp(backend)
     const change = { backend: address, state, previous, by }
     log.info({ event: 'backend.state', ...change }, `backend ${address} is ${state}`)
@@ -125,11 +146,19 @@ export class BackendStates {
     this.#host.health.stateChanged(backend)
   }
 
+  /** One that was out from the start was out for longer than a moment. */
+  #returned(backend: Backend): void {
+    const { timers, health } = this.#host
+    const since = this.#outSince.get(backend) ?? Number.NEGATIVE_INFINITY
+    if (timers.now() - since > shortBreak) health.returned(backend)
+  }
+
   #begin(backend: Backend, over: number, waiting: Drain['waiting']): void {
+    if (this.#stopped) return
     const { snapshot } = this.#host
     const drain: Drain = {
       close: new PacedClose(this.#host, {
-        code: closeCodes.restart,
+        code: closeCodes.draining,
         over,
         patience: snapshot.config.timeouts.halfClosed,
         concerns: (tunnel) => tunnel.backend === backend,

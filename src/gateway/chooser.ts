@@ -9,6 +9,7 @@ import { roundRobin } from '../core/balancing/round-robin.ts'
 import type { Backend } from './backend.ts'
 import type { Environment } from './environment.ts'
 import { hashKey, type KeyOf, sourceIpKey } from './hash-key.ts'
+import type { Affinity } from './health/pool-health.ts'
 import type { PlainPolicy, PolicyConfig } from './policy-options.ts'
 import { StickyCookie } from './sticky-cookie.ts'
 
@@ -17,6 +18,8 @@ export interface Chooser {
   readonly forRequests: Policy
   readonly forUpgrades: Policy
   readonly keyOf: KeyOf
+  /** What the key is. */
+  readonly affinity: Affinity
   /** Which pins clients, if any does. */
   readonly cookie: StickyCookie | null
 }
@@ -36,7 +39,12 @@ export function makeChooser(
 ): Chooser {
   if (config === 'source-ip-hash') return hashed(sourceIpKey, defaultBound, backends, weights)
   if (typeof config === 'string') {
-    return { ...plain(config, backends, weights, environment), keyOf: () => 0, cookie: null }
+    return {
+      ...plain(config, backends, weights, environment),
+      keyOf: () => 0,
+      affinity: 'none',
+      cookie: null,
+    }
   }
   if ('hash' in config)
     return hashed(hashKey(config.hash, environment.random), config.bound, backends, weights)
@@ -47,6 +55,7 @@ export function makeChooser(
     forRequests: pinned(weights, forRequests),
     forUpgrades: pinned(weights, forUpgrades),
     keyOf: (head) => cookie.indexOf(head.fields),
+    affinity: 'pin',
     cookie,
   }
 }
@@ -61,7 +70,7 @@ function hashed(
 ): Chooser {
   const names = backends.map(({ address }) => address)
   const policy = consistentHash({ names, weights, loadOf: loadOf(backends), bound })
-  return { forRequests: policy, forUpgrades: policy, keyOf, cookie: null }
+  return { forRequests: policy, forUpgrades: policy, keyOf, affinity: 'hash', cookie: null }
 }
 
 function plain(

@@ -118,12 +118,14 @@ export class Dial {
   #nextBackend(error: SocketError | null): boolean {
     const backend = this.#backend
     this.#uncount()
-    backend.connectFailures++
-    backend.failed(this.#connectTimeout, this.#context.timers.now())
     const timedOut = error?.code === 'timeout'
     // Neither what this machine lacks is the backend's fault, nor that others took the time before it.
     const hurried = timedOut && this.#timeout < this.#connectTimeout && this.#selection.attempts > 1
-    if (error?.code !== 'exhausted' && !hurried) this.#context.health.unreachable(backend, reasonOf(error))
+    if (error?.code !== 'exhausted' && !hurried) {
+      backend.connectFailures++
+      backend.failed(this.#connectTimeout, this.#context.timers.now())
+      this.#context.health.unreachable(backend, reasonOf(error))
+    }
     this.#lastFailure = {
       code: timedOut ? 'BACKEND_CONNECT_TIMEOUT' : 'BACKEND_REFUSED',
       message: `the last backend of pool ${this.#selection.pool.name} that was tried did not accept the connection`,

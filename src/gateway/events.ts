@@ -52,7 +52,7 @@ export interface TunnelEnd {
   readonly messagesFromBackend: number
   readonly bytesFromClient: number
   readonly bytesFromBackend: number
-  /** What broke, if something did. */
+  /** What broke, if something did: a socket, or `framing`, by which `endedBy` is meant. */
   readonly error?: string
 }
 

@@ -11,7 +11,7 @@ import { BackendConnection, type BackendUser } from './backend-connection.ts'
 import { keepAliveHint } from './connection-reuse.ts'
 import type { GatewayContext } from './context.ts'
 import { Dial, type Dialler } from './dial.ts'
-import { type Failure, isBackendsFault } from './failure.ts'
+import { type Failure, isBackendsFault, isFaultyStatus, isTiredOfWaiting } from './failure.ts'
 import { type Peer, requestText, responseText } from './forwarding.ts'
 import type { Pool, Selection } from './pool.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -343,7 +343,8 @@ export class Exchange implements BackendUser, Dialler {
     const keepOpen = this.#mayKeepOpen(head)
     const connectionField = keepOpen ? (framed ? null : 'keep-alive') : 'close'
     const secure = this.#requester.peer.secure(this.head.fields)
-    const pin = this.pool.pinField(this.#selection, connection.backend, secure)
+    // Nobody is to stay with a backend for an answer that says it cannot serve.
+    const pin = head.status < 500 ? this.pool.pinField(this.#selection, connection.backend, secure) : ''
     const text = responseText(head, connectionField, framed, pin)
     connection.keepAliveHint = keepAliveHint(head)
     if (head.framing.kind === 'none') {
@@ -448,9 +449,13 @@ export class Exchange implements BackendUser, Dialler {
     this.#count(null)
   }
 
-  /** A kept connection that closes in the moment it is used is nobody's fault; a bad status counts once. */
+  /**
+   * A kept connection that closes in the moment it is used is nobody's fault, a bad status counts once, and a
+   * backend may give up a client that does not send what it announced: else clients could eject backends.
+   */
   #excusesBackend(code: Failure['code']): boolean {
     if (isFaultyStatus(this.status)) return true
+    if (this.#requestBody !== null && isTiredOfWaiting(code)) return true
     return code === 'BACKEND_CLOSED' && this.#responseHead === null && this.#connection?.reused === true
   }
 
@@ -468,11 +473,12 @@ export class Exchange implements BackendUser, Dialler {
   }
 
   #blame(backend: Backend, failure: Failure, answered: boolean): void {
+    if (this.#excusesBackend(failure.code)) return
     if (!answered && isBackendsFault(failure.code)) {
       const now = this.#context.timers.now()
       backend.failed(Math.max(now - this.startedAt, this.snapshot.config.timeouts.connect), now)
     }
-    if (!this.#excusesBackend(failure.code)) this.#context.health.requestFailed(backend, failure)
+    this.#context.health.requestFailed(backend, failure)
   }
 
   /** Counts in the load of this backend from now on, and of no other. */
@@ -484,8 +490,3 @@ export class Exchange implements BackendUser, Dialler {
 }
 
 const empty = new Uint8Array(0)
-
-/** 501 and 505 say that the client asked for something that the backend does not know. */
-function isFaultyStatus(status: number): boolean {
-  return status >= 500 && status !== 501 && status !== 505
-}

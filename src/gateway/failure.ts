@@ -41,6 +41,16 @@ export function isBackendsFault(code: ErrorCode): boolean {
   return code.startsWith('BACKEND_')
 }
 
+/** What a backend may do that waits for the rest of a request in vain. */
+export function isTiredOfWaiting(code: ErrorCode): boolean {
+  return code === 'BACKEND_CLOSED' || code === 'BACKEND_RESPONSE_TIMEOUT'
+}
+
+/** 501 and 505 say that the client asked for something that the backend does not know. */
+export function isFaultyStatus(status: number): boolean {
+  return status >= 500 && status !== 501 && status !== 505
+}
+
 /** The HTTP status that tells a client about a failure. */
 export function statusOf(failure: Failure): number {
   return failure.status ?? statuses[failure.code] ?? 500

@@ -263,14 +263,16 @@ export class Gateway implements AsyncDisposable {
     if (this.#state !== 'closed') this.#state = 'draining'
     context.draining = true
     const deadline = new Deadline(milliseconds, context.timers.environment)
+    // Another call gives another window; this one, when it is over, must not end that.
     this.#goodbyes?.stop()
-    this.#goodbyes = new PacedClose(context, {
+    const goodbyes = new PacedClose(context, {
       code: closeCodes.goingAway,
       over: milliseconds,
       patience: Math.min(milliseconds, context.snapshot.config.timeouts.halfClosed),
       least: leastPace,
       concerns: () => true,
     })
+    this.#goodbyes = goodbyes
     for (const client of this.#clients) client.drain()
     await this.#listeners.quiet(context.timers.environment.turn)
     await this.#listeners.close()
@@ -278,7 +280,7 @@ export class Gateway implements AsyncDisposable {
     for (const client of this.#clients) client.drain()
     await Promise.race([this.#empty(), deadline.passed])
     deadline.cancel()
-    this.#goodbyes.stop()
+    goodbyes.stop()
   }
 
   /** Whether each pool that it serves has another one: better a backend that restarts than none at all. */

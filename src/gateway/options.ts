@@ -8,7 +8,7 @@ import {
 import { healthOptions } from './health/health-options.ts'
 import { sameHealthEverywhere } from './health/same-health.ts'
 import { duration, optionalDuration, size } from './option-values.ts'
-import { policyOption } from './policy-options.ts'
+import { checkStickyCookies, policyOption } from './policy-options.ts'
 import { retryOption } from './retry-options.ts'
 
 /**
@@ -122,7 +122,7 @@ const pool = z.strictObject({
   retries: retryOption,
   drainOnRestart: z.boolean().default(true).meta({
     description:
-      'Whether a backend that closes a tunnel with 1012 (service restart) is drained. It is taken back 30 seconds after the last such Close. Never the last one of a pool that may serve.',
+      'Whether a backend that closes two tunnels, or its only one, with 1012 (service restart) is drained. It is taken back 30 seconds after the last such Close. Never the last one of a pool that may serve.',
   }),
 })
 
@@ -270,10 +270,13 @@ export const gatewayOptions = z
     limits,
     log,
   })
-  // Runs also when single fields are wrong, so that all mistakes of a file are told at once.
-  .superRefine(checkReferences, {
-    when: ({ value }) => isMap(value) && isMap(value.pools) && Array.isArray(value.routes),
-  })
+  // Run also when single fields are wrong, so that all mistakes of a file are told at once.
+  .superRefine(checkReferences, { when: ({ value }) => hasPoolsAndRoutes(value) })
+  .superRefine(checkStickyCookies, { when: ({ value }) => hasPoolsAndRoutes(value) })
+
+function hasPoolsAndRoutes(value: unknown): boolean {
+  return isMap(value) && isMap(value.pools) && Array.isArray(value.routes)
+}
 
 interface References {
   readonly pools: Readonly<Record<string, { readonly backends?: readonly unknown[] } | undefined>>

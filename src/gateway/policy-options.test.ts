@@ -115,3 +115,28 @@ describe('a policy', () => {
     delete process.env.FAIRLEAD_TEST_SECRET
   })
 })
+
+describe('sticky cookies of one pool', () => {
+  const sticky = (key: string, cookie?: string) => ({
+    sticky: { secret: key, ...(cookie !== undefined && { cookie }) },
+  })
+  const problems = (...policies: [pool: object | undefined, ...routes: object[]]) => {
+    const [own, ...others] = policies
+    const result = parseOptions({
+      listen: [{ port: 8080 }],
+      pools: { chat: { ...(own !== undefined && { policy: own }), backends: ['127.0.0.1:3001'] } },
+      routes: others.map((policy, index) => ({ match: { path: `/${index}` }, pool: 'chat', policy })),
+    })
+    return 'problems' in result ? result.problems.map(formatProblem) : []
+  }
+
+  test('of one name have one secret', () => {
+    const other = `${secret}!`
+    const told =
+      'policy.sticky.cookie: found nothing, expected a name of its own, or the secret that signs fairlead-chat elsewhere in pool chat'
+    expect(problems(sticky(secret), sticky(other))).toEqual([`routes[0].${told}`])
+    expect(problems(undefined, sticky(secret), sticky(other))).toEqual([`routes[1].${told}`])
+    expect(problems(sticky(secret), sticky(secret))).toEqual([])
+    expect(problems(sticky(secret), sticky(other, 'own'))).toEqual([])
+  })
+})

@@ -146,3 +146,43 @@ export function describePolicy(policy: PolicyConfig): string {
   if (hash.kind === 'segment') return `hash of path segment ${hash.number}`
   return `hash of ${hash.kind === 'query' ? 'query parameter' : hash.kind} ${hash.name}`
 }
+
+interface StickyPlaces {
+  readonly pools: Readonly<Record<string, { readonly policy?: unknown } | undefined>>
+  readonly routes: readonly ({ readonly pool?: unknown; readonly policy?: unknown } | undefined)[]
+}
+
+/**
+ * Two sticky policies of one pool, its own or those of its routes, that write one cookie with different secrets would
+ * take turns in calling each other's cookies forged, and nobody would stay anywhere. Wrong entries may be among them.
+ */
+export function checkStickyCookies({ pools, routes }: StickyPlaces, context: z.core.$RefinementCtx): void {
+  for (const [pool, own] of Object.entries(pools)) {
+    const secrets = new Map<string, string>()
+    const places = routes.map((route, index) => ({ route, path: ['routes', index] }))
+    const all = [
+      { policy: own?.policy, path: ['pools', pool] },
+      ...places.flatMap(({ route, path }) => (route?.pool === pool ? [{ policy: route.policy, path }] : [])),
+    ]
+    for (const { policy, path } of all) {
+      const { secret: signer, cookie = `fairlead-${pool}` } = stickyOf(policy) ?? {}
+      if (!(signer instanceof Secret)) continue
+      const known = secrets.get(cookie)
+      secrets.set(cookie, known ?? signer.reveal())
+      if (known === undefined || known === signer.reveal()) continue
+      const message = `expected a name of its own, or the secret that signs ${cookie} elsewhere in pool ${pool}`
+      context.addIssue({
+        code: 'custom',
+        path: [...path, 'policy', 'sticky', 'cookie'],
+        message,
+        input: cookie,
+      })
+    }
+  }
+}
+
+function stickyOf(policy: unknown): { secret?: unknown; cookie?: string } | undefined {
+  if (typeof policy !== 'object' || policy === null || !('sticky' in policy)) return undefined
+  const { sticky: found } = policy
+  return typeof found === 'object' && found !== null ? found : undefined
+}

@@ -17,7 +17,7 @@ const policies: PolicyConfig[] = [
   { hash: { kind: 'header', name: 'x-user' }, bound: 1.5 },
 ]
 
-function poolOf(count: number, policy: PolicyConfig, draw = 0.5) {
+function poolOf(count: number, policy: PolicyConfig) {
   const backends = Array.from(
     { length: count },
     (_, index) => new Backend(`b${index}:1`, { kind: 'tcp', host: 'b', port: 1 }),
@@ -25,14 +25,7 @@ function poolOf(count: number, policy: PolicyConfig, draw = 0.5) {
   const weights = backends.map(() => 1)
   const chooser = makeChooser(policy, 'main', backends, weights, machine)
   const rules = { panic: 0, ejection: { maxShare: 50 } }
-  const health = new PoolHealth(
-    'main',
-    backends,
-    weights,
-    rules,
-    () => 0,
-    () => draw,
-  )
+  const health = new PoolHealth('main', backends, weights, rules, () => 0)
   const retries = {
     rules: { attempts: 2, total: 5000, budget: 20, minPerSecond: 10 },
     budget: new RetryBudget(),
@@ -79,11 +72,12 @@ test('whoever only lacks a token is waited for until its next one comes', () => 
 })
 
 test('a backend that starts slowly does not get the share of those that have a token soon, but of those that are full', () => {
-  // The draw refuses whoever has less than 90 % of its share.
-  const { backends, seat } = poolOf(2, 'round-robin', 0.9)
+  const { backends, seat } = poolOf(2, 'round-robin')
   const [old, fresh] = backends as [Backend, Backend]
   fresh.health.rules = { slowStart: { window: 60_000, from: 1 } } as HealthRules
   fresh.health.slowSince = 0
+  // Its first turn is at once, the next after a hundred.
+  expect([seat(), seat()]).toContain(fresh)
   old.seats.configure({ maxConnections: 100, rate: { perSecond: 1, burst: 1 } })
   expect(seat()).toBe(old)
   old.seats.take(performance.now())

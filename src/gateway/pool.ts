@@ -4,6 +4,7 @@ import type { RequestHead } from '../http1/request-head.ts'
 import type { Backend } from './backend.ts'
 import type { Chooser } from './chooser.ts'
 import type { Peer } from './forwarding.ts'
+import type { GrowingShares } from './health/growing-shares.ts'
 import type { PoolHealth } from './health/pool-health.ts'
 import type { RetryRules } from './retry-options.ts'
 
@@ -22,6 +23,7 @@ export class Pool {
   readonly health: PoolHealth
   readonly retries: PoolRetries
   readonly #chooser: Chooser
+  readonly #shares: ReadonlyMap<Policy, GrowingShares>
   /** What this pick has tried already. */
   #tried: readonly Backend[] | null = null
   /** When the first of those that have no room now may have some, in milliseconds; -1: all have room. */
@@ -57,6 +59,7 @@ export class Pool {
     this.#chooser = chooser
     this.health = health
     this.retries = retries
+    this.#shares = new Map([...this.#policies()].map((policy) => [policy, health.shares()]))
     for (const policy of this.#policies()) {
       if (policy.loadChanged === undefined) continue
       for (const [index, backend] of backends.entries()) backend.watch(policy, index)
@@ -76,12 +79,15 @@ export class Pool {
 
   /** The policy proposes, eligibility disposes: the next backend that may serve and was not tried yet, or null. */
   pick(policy: Policy, key: number, tried: readonly Backend[] | null): Backend | null {
+    const { health } = this
     this.#tried = tried
-    this.health.begin()
+    health.begin(this.#shares.get(policy) as GrowingShares, this.#chooser.affinity, key)
     let index = policy.pick(this.#accept, key)
-    if (index === -1 && this.health.relax()) index = policy.pick(this.#accept, key)
+    if (index === -1 && health.relax()) index = policy.pick(this.#accept, key)
     this.#tried = null
-    return index === -1 ? null : (this.backends[index] as Backend)
+    if (index === -1) return null
+    health.picked(index)
+    return this.backends[index] as Backend
   }
 
   /**
@@ -95,16 +101,20 @@ export class Pool {
     tried: readonly Backend[] | null,
     now: number,
   ): Backend | number | null {
+    const { health } = this
     this.#tried = tried
     this.#room = -1
     this.#now = now
-    this.health.begin()
+    health.begin(this.#shares.get(policy) as GrowingShares, this.#chooser.affinity, key)
     let index = policy.pick(this.#acceptUpgrade, key)
     // Whoever only waits for a token has one soon: not a reason to give a backend that starts slowly more than its share.
     const soon = this.#room >= 0 && this.#room !== Number.POSITIVE_INFINITY
-    if (index === -1 && !soon && this.health.relax()) index = policy.pick(this.#acceptUpgrade, key)
+    if (index === -1 && !soon && health.relax()) index = policy.pick(this.#acceptUpgrade, key)
     this.#tried = null
-    if (index !== -1) return this.backends[index] as Backend
+    if (index !== -1) {
+      health.picked(index)
+      return this.backends[index] as Backend
+    }
     return this.#room >= 0 ? this.#room : null
   }
 
@@ -133,7 +143,7 @@ export class Pool {
   pinField(selection: Selection, backend: Backend, secure: boolean): string {
     const { cookie } = this.#chooser
     if (cookie === null || this.backends[selection.key] === backend) return ''
-    return cookie.field(this.backends.indexOf(backend), secure)
+    return cookie.field(backend, secure)
   }
 
   #policies(): Set<Policy> {

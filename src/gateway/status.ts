@@ -42,7 +42,7 @@ export interface BackendStatus {
   readonly connectFailures: number
   /** What probes say; `unknown` before the first and when it is not probed. */
   readonly health: 'unknown' | 'up' | 'down'
-  /** What the last probe that failed minded, null while probes find it healthy. */
+  /** What the last probe minded, or the last that failed of one that is down; null otherwise. */
   readonly problem: string | null
   /** When its ejection ends, in milliseconds since 1970; null while it is not ejected. */
   readonly ejectedUntil: number | null

@@ -14,19 +14,20 @@ const signatureBytes = 18
  */
 export class StickyCookie {
   readonly #name: string
-  readonly #values: readonly string[]
+  readonly #values: ReadonlyMap<Backend, string>
   readonly #indices: ReadonlyMap<string, number>
 
   constructor(name: string, secret: Secret, backends: readonly Backend[]) {
     this.#name = name
-    this.#values = backends.map(({ address }) =>
+    const values = backends.map(({ address }) =>
       createHmac('sha256', secret.reveal())
         .update(`fairlead sticky cookie 1\n${address}`)
         .digest()
         .subarray(0, signatureBytes)
         .toString('base64url'),
     )
-    this.#indices = new Map(this.#values.map((value, index) => [value, index]))
+    this.#values = new Map(backends.map((backend, index) => [backend, values[index] as string]))
+    this.#indices = new Map(values.map((value, index) => [value, index]))
   }
 
   /** The index of the backend to which the client is pinned; -1 without a cookie that is ours. */
@@ -36,8 +37,8 @@ export class StickyCookie {
   }
 
   /** The field that pins a client (RFC 6265 §4.1), for as long as the client calls its session. */
-  field(index: number, secure: boolean): string {
-    const value = this.#values[index] as string
+  field(backend: Backend, secure: boolean): string {
+    const value = this.#values.get(backend) as string
     return `Set-Cookie: ${this.#name}=${value}; Path=/; HttpOnly; SameSite=Lax${secure ? '; Secure' : ''}\r\n`
   }
 }

@@ -109,7 +109,7 @@ export class Topology {
     })
     const weights = config.backends.map(({ weight }) => weight)
     const { environment } = this.#timers
-    const health = new PoolHealth(name, backends, weights, config, environment.now, environment.random)
+    const health = new PoolHealth(name, backends, weights, config, environment.now)
     if (before !== undefined) health.follow(before.health)
     this.#health.adopt(health, backends, config)
     const chooser = makeChooser(config.policy, name, backends, weights, environment)

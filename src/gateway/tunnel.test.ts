@@ -193,6 +193,52 @@ test('a broken client takes its backend with it, a broken backend lets its last 
   expect(second.deadlines).toEqual([halfClosed])
 })
 
+const protocolClose = encodeCloseFrame(1002, 'broken framing')
+/** A text of one byte whose length takes two: RFC 6455 §5.2 forbids it, and many servers take it all the same. */
+const wasteful = Uint8Array.of(0x81, 0x80 | 126, 0, 1, 0, 0, 0, 0, 0x41)
+
+test('a client that breaks the framing gets Close 1002 and nothing of it is passed on', () => {
+  const { tunnel, client, server, host } = open()
+  const ends: unknown[] = []
+  host.events.on('tunnel.closed', (end) => ends.push(end))
+  client.handler.onData(client, wasteful)
+  expect([client.written, client.ended]).toEqual([[...protocolClose], true])
+  expect([server.written, server.ended, tunnel.leaving]).toEqual([[], true, true])
+  client.handler.onData(client, encodeCloseFrame(1012, '', new Uint8Array(4)))
+  expect(server.written).toEqual([])
+  server.handler.onClose(server, null)
+  client.handler.onClose(client, null)
+  expect(ends).toMatchObject([{ endedBy: 'client', closeCode: 1002, error: 'framing' }])
+})
+
+test('a client that breaks the framing gets the rest of the frame at hand before the Close', () => {
+  const { client, server } = open()
+  server.handler.onData(server, hello.subarray(0, 3))
+  client.handler.onData(client, wasteful)
+  expect([client.ended, server.ended]).toEqual([false, true])
+  server.handler.onData(server, hello.subarray(3))
+  expect([client.written, client.ended]).toEqual([[...hello, ...protocolClose], true])
+})
+
+test('a backend that breaks the framing gets Close 1002, and its client the end', () => {
+  const { client, server } = open()
+  server.handler.onData(server, Uint8Array.of(0x83, 0))
+  expect([client.written, client.ended]).toEqual([[], true])
+  expect([server.written.length, server.written[1], server.ended]).toEqual([
+    protocolClose.length + 4,
+    0x80 | (protocolClose.length - 2),
+    true,
+  ])
+})
+
+test("a client cannot make its backend's answer look like a restart, whatever it sends before its Close", () => {
+  const { client, server, restarting } = open()
+  client.handler.onData(client, wasteful)
+  client.handler.onData(client, encodeCloseFrame(1012, '', new Uint8Array(4)))
+  server.handler.onData(server, encodeCloseFrame(1012, ''))
+  expect(restarting).toEqual([])
+})
+
 test("a backend's own Close 1012 says that it restarts; an answer with that code, or any other code, does not", () => {
   const restart = encodeCloseFrame(1012, '')
   const first = open()

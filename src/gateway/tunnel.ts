@@ -1,6 +1,6 @@
 import { Timer } from '../core/timer-wheel.ts'
 import type { Socket, SocketError, SocketHandler } from '../net/socket.ts'
-import { type CloseCode, closeCodes } from '../protocol/close-codes.ts'
+import { type CloseCode, closeCodes, isRestart } from '../protocol/close-codes.ts'
 import { encodeCloseFrame } from '../websocket/frame.ts'
 import { FrameTracker } from '../websocket/frame-tracker.ts'
 import type { Backend } from './backend.ts'
@@ -38,7 +38,7 @@ export interface TunnelOutcome {
   readonly by: TunnelEnd['endedBy']
   /** Whether anybody said goodbye with a Close frame. */
   readonly closed: boolean
-  /** Milliseconds it lived. */
+  /** Milliseconds until its backend ended or broke it; else until it was over. */
   readonly age: number
 }
 
@@ -74,6 +74,8 @@ export class Tunnel {
   #serverEnded = false
   #clientClosed = false
   #serverClosed = false
+  /** When the backend ended or broke it; 0 before. A client may leave its own end open for long after that. */
+  #leftAt = 0
   /** The Close that the gateway itself wants to say, as soon as each leg is between two frames. */
   #goodbye: CloseCode | null = null
   #goodbyeToClient = false
@@ -119,6 +121,11 @@ export class Tunnel {
   /** Whether it is about to end: it said goodbye, or one of its legs is gone. */
   get leaving(): boolean {
     return this.#goodbye !== null || this.#clientClosed || this.#serverClosed
+  }
+
+  /** Whether its backend ended or broke it. */
+  get left(): boolean {
+    return this.#leftAt > 0
   }
 
   /**
@@ -174,7 +181,7 @@ export class Tunnel {
     }
     const tracker = this.fromClient
     tracker.track(chunk)
-    if (tracker.closeCode !== 0) this.#closeSaid('client')
+    if (tracker.over && this.#saidLast('client')) return
     if (!this.server.write(chunk)) this.client.pause()
   }
 
@@ -183,11 +190,13 @@ export class Tunnel {
       this.#backendDataCarefully(chunk)
       return
     }
-    this.backendSaid(chunk)
+    const tracker = this.fromBackend
+    tracker.track(chunk)
+    if (tracker.over && this.#saidLast('backend')) return
     if (!this.client.write(chunk)) this.server.pause()
   }
 
-  /** Follows what the backend says without passing it on. */
+  /** Follows what the backend says without passing it on. Nobody can be told yet that it is broken. */
   backendSaid(chunk: Uint8Array): void {
     const tracker = this.fromBackend
     tracker.track(chunk)
@@ -205,6 +214,7 @@ export class Tunnel {
 
   backendEnd(): void {
     this.#endedBy ??= 'backend'
+    this.#leftAt ||= this.#host.timers.now()
     const held = this.#heartbeat?.releaseBackend()
     if (held?.length) this.client.write(held)
     this.#endClient()
@@ -224,6 +234,7 @@ export class Tunnel {
 
   backendClose(error: SocketError | null): void {
     this.#serverClosed = true
+    this.#leftAt ||= this.#host.timers.now()
     this.#error ??= error
     this.#endedBy ??= 'backend'
     // What the backend managed to say before it died is still delivered, within the half-closed deadline.
@@ -243,7 +254,7 @@ export class Tunnel {
     const heartbeat = this.#heartbeat as Heartbeat
     heartbeat.clientData(chunk)
     this.#careful = heartbeat.busy
-    if (this.fromClient.closeCode !== 0) this.#closeSaid('client')
+    if (this.fromClient.over) this.#saidLast('client')
   }
 
   #backendDataCarefully(chunk: Uint8Array): void {
@@ -254,15 +265,31 @@ export class Tunnel {
     const heartbeat = this.#heartbeat as Heartbeat
     heartbeat.backendData(chunk)
     this.#careful = heartbeat.busy
-    if (this.fromBackend.closeCode !== 0) this.#closeSaid('backend')
+    if (this.fromBackend.over) this.#saidLast('backend')
+  }
+
+  /**
+   * A peer said its Close, or broke the framing; true when the tunnel is closed for that. Whoever passes on what it
+   * cannot follow is blind to all that comes behind, such as a Close, and can say nothing of its own any more.
+   */
+  #saidLast(by: 'client' | 'backend'): boolean {
+    const tracker = by === 'client' ? this.fromClient : this.fromBackend
+    if (tracker.broken === null) {
+      this.#closeSaid(by)
+      return false
+    }
+    this.#endedBy ??= by
+    this.close(closeCodes.protocol, this.#rules.halfClosed)
+    return true
   }
 
   /** Somebody has to end TCP after both Closes; when nobody does, the tunnel must not stay for ever. */
   #closeSaid(by: 'client' | 'backend'): void {
     if (this.#endedBy === null) {
       this.#endedBy = by
-      // Only the first Close tells something: an answer repeats the code it was sent.
-      const restarts = by === 'backend' && this.fromBackend.closeCode === closeCodes.restart.code
+      // Only the first Close tells something: an answer repeats the code it was sent. A client that breaks the
+      // framing ends the tunnel, so none of its Closes goes unseen.
+      const restarts = by === 'backend' && isRestart(this.fromBackend.closeCode, this.fromBackend.closeReason)
       if (restarts && this.#rules.drainOnRestart) this.#host.restarting(this.backend)
     }
     if (this.#closingHandshakeDone()) this.#halfClosed()
@@ -299,7 +326,7 @@ export class Tunnel {
 
   /** Passes on the rest of the frame at hand, behind which the goodbye goes; what follows is thrown away. */
   #dataWhileLeaving(chunk: Uint8Array, from: Socket, to: Socket, tracker: FrameTracker, said: boolean): void {
-    if (said) {
+    if (said || tracker.broken !== null) {
       tracker.track(chunk)
     } else {
       const end = tracker.trackFrame(chunk)
@@ -324,9 +351,11 @@ export class Tunnel {
       if (!this.fromClient.closeSeen) this.server.write(encodeCloseFrame(code, reason, maskKey()))
       this.client.resume()
     }
-    // We are the server of the client leg: after both Close frames it is ours to end TCP (RFC 6455 §7.1.1).
-    if (this.#goodbyeToClient && this.fromClient.closeSeen) this.#endClient()
-    if (this.#goodbyeToServer && this.fromBackend.closeSeen) this.#endServer()
+    // We are the server of the client leg: after both Close frames it is ours to end TCP (RFC 6455 §7.1.1). So it
+    // is towards who broke the framing, from whom no Close can be told (§7.1.7), and towards who got a part of that:
+    // no frame of ours can follow.
+    if (this.fromBackend.broken !== null || (this.#goodbyeToClient && this.fromClient.over)) this.#endClient()
+    if (this.fromClient.broken !== null || (this.#goodbyeToServer && this.fromBackend.over)) this.#endServer()
   }
 
   #finish(): void {
@@ -346,7 +375,7 @@ export class Tunnel {
     host.health.tunnelEnded(this, {
       by: this.#endedBy ?? 'gateway',
       closed: fromClient.closeCode !== 0 || fromBackend.closeCode !== 0,
-      age: host.timers.now() - this.openedAt,
+      age: (this.#leftAt || host.timers.now()) - this.openedAt,
     })
     if (host.snapshot.accessLog)
       host.log.info({ event: 'tunnel.closed', ...this.#summary() }, 'tunnel closed')
@@ -356,7 +385,9 @@ export class Tunnel {
   #summary(): TunnelEnd {
     const { fromClient, fromBackend, backend, requestId } = this
     const endedBy = this.#endedBy ?? 'gateway'
-    const said = endedBy === 'gateway' ? this.#goodbye?.code : undefined
+    const broken = fromClient.broken !== null || fromBackend.broken !== null
+    const said = endedBy === 'gateway' || broken ? this.#goodbye?.code : undefined
+    const error = broken ? 'framing' : this.#error?.code
     return {
       requestId,
       backend: backend.address,
@@ -367,7 +398,7 @@ export class Tunnel {
       messagesFromBackend: fromBackend.messages,
       bytesFromClient: fromClient.bytes,
       bytesFromBackend: fromBackend.bytes,
-      ...(this.#error !== null && { error: this.#error.code }),
+      ...(error !== undefined && { error }),
     }
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type CloseCode, closeCodes } from './close-codes.ts'
+import { type CloseCode, closeCodes, isRestart } from './close-codes.ts'
 
 const all: [string, CloseCode][] = Object.entries(closeCodes)
 
@@ -25,4 +25,14 @@ describe.each(all)('%s', (_name, { code, reason, reconnect }) => {
   test('says by its range whether to reconnect, where it is one of our own', () => {
     if (code >= 4000) expect(reconnect).toBe(code < 4500)
   })
+})
+
+test('a Close 1012 says that the peer restarts, unless a gateway says it for one of its backends', () => {
+  expect([isRestart(1012, ''), isRestart(1012, 'service restart'), isRestart(1012, 'deploy')]).toEqual([
+    true,
+    true,
+    true,
+  ])
+  const { draining, unhealthy, goingAway } = closeCodes
+  for (const { code, reason } of [draining, unhealthy, goingAway]) expect(isRestart(code, reason)).toBe(false)
 })

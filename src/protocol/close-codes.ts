@@ -14,9 +14,19 @@ export const closeCodes = {
   idle: { code: 1001, reason: 'idle for too long', reconnect: true },
   maxAge: { code: 1001, reason: 'maximum age reached', reconnect: true },
   unanswered: { code: 1001, reason: 'the other side does not answer', reconnect: true },
+  protocol: { code: 1002, reason: 'broken framing', reconnect: false },
   policy: { code: 1008, reason: 'policy violation', reconnect: false },
   tooBig: { code: 1009, reason: 'message too big', reconnect: false },
   internal: { code: 1011, reason: 'internal error', reconnect: true },
   restart: { code: 1012, reason: 'service restart', reconnect: true },
+  // Said for one backend, by a gateway that lives on: whoever stands in front of it must not take it for its own.
+  draining: { code: 1012, reason: 'backend draining', reconnect: true },
+  unhealthy: { code: 1012, reason: 'backend unhealthy', reconnect: true },
   tryLater: { code: 1013, reason: 'try again later', reconnect: true },
 } as const satisfies Record<string, CloseCode>
+
+/** Whether a Close says that the peer itself restarts, and not somebody behind it. */
+export function isRestart(code: number, reason: string): boolean {
+  const { restart, draining, unhealthy } = closeCodes
+  return code === restart.code && reason !== draining.reason && reason !== unhealthy.reason
+}

@@ -32,6 +32,7 @@ interface Report {
   controlFrames: number
   messages: number
   closeCode: number
+  closeReason: string
   closeSeen: boolean
   broken: boolean
   atFrameBoundary: boolean
@@ -41,7 +42,7 @@ interface Report {
 /** The whole stream at once, by the book (RFC 6455 §5), written with nothing of the tracker in mind. */
 function parse(bytes: Uint8Array, masked: boolean, allowRsv1: boolean): Report {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const report = { frames: 0, controlFrames: 0, messages: 0, closeCode: 0, closeSeen: false }
+  const report = { frames: 0, controlFrames: 0, messages: 0, closeCode: 0, closeReason: '', closeSeen: false }
   const end = (broken: boolean, atFrameBoundary: boolean): Report => ({
     ...report,
     broken,
@@ -91,6 +92,7 @@ function parse(bytes: Uint8Array, masked: boolean, allowRsv1: boolean): Report {
     if (opcode === 8) {
       report.closeSeen = true
       report.closeCode = payload.length === 0 ? 1005 : (payload[0] as number) * 256 + (payload[1] as number)
+      report.closeReason = new TextDecoder().decode(payload.slice(2))
       return end(false, true)
     }
   }
@@ -103,6 +105,7 @@ function report(tracker: FrameTracker): Report {
     controlFrames: tracker.controlFrames,
     messages: tracker.messages,
     closeCode: tracker.closeCode,
+    closeReason: tracker.closeReason,
     closeSeen: tracker.closeSeen,
     broken: tracker.broken !== null,
     atFrameBoundary: tracker.atFrameBoundary,

@@ -4,7 +4,7 @@ const secondByte = 1
 const shortLength = 2
 const longLength = 3
 const maskingKey = 4
-const codeOfClose = 5
+const payloadOfClose = 5
 const payload = 6
 /** Nothing that matters: the stream is broken, or a Close was seen. */
 const over = 7
@@ -20,13 +20,15 @@ const close = 0x8
 const pong = 0xa
 const maskBit = 0x80
 
+const utf8 = new TextDecoder()
+
 /** Stands for a Close without code (RFC 6455 §7.4.1). */
 const noCode = 1005
 
 /**
  * Follows one direction of a WebSocket by its frame headers (RFC 6455 §5.2): knows where frames and messages end
- * and with which code the peer closes, and counts. It takes the bytes in any chunks, looks at no payload but the
- * code of a Close, copies nothing and allocates nothing.
+ * and with what the peer closes, and counts. It takes the bytes in any chunks, looks at no payload but that of a
+ * Close, and copies and allocates nothing else.
  *
  * It judges framing only. What would need the payload (UTF-8, compressed data) or an opinion (message sizes,
  * which close codes may be sent) is the endpoints' business. After a Close, and once the stream is broken, it
@@ -53,8 +55,10 @@ export class FrameTracker {
   #need = 0
   /** Length of the frame at hand as far as it was read; then, how much of its payload is still to come. */
   #left = 0
-  /** First two bytes of the masking key, from which the code of a Close is made. */
+  /** The masking key. */
   #key = 0
+  /** Payload of the Close as far as it has come, unmasked. */
+  #farewell: Uint8Array | null = null
   /** Whether a message has begun that is not complete. */
   #fragmented = false
   /** The mask bit as every frame has to carry it. */
@@ -73,9 +77,19 @@ export class FrameTracker {
     this.#optional = allowRsv1 ? rsv1 : 0
   }
 
+  /** What the Close says besides its code; `''` before there is one. Made anew each time. */
+  get closeReason(): string {
+    return this.#farewell === null || !this.closeSeen ? '' : utf8.decode(this.#farewell.subarray(2))
+  }
+
   /** Whether there was a Close, whole: what comes after it does not count. */
   get closeSeen(): boolean {
     return this.#stage === over && this.broken === null
+  }
+
+  /** Whether nothing that follows counts: there was a Close, or the framing is broken. */
+  get over(): boolean {
+    return this.#stage === over
   }
 
   /** Whether all bytes so far are whole frames, so that another frame may be put in here. */
@@ -182,7 +196,7 @@ export class FrameTracker {
     else if (opcode === continuation && !this.#fragmented) this.#break('a continuation continues nothing')
   }
 
-  /** A further byte of a header, or of the code of a Close. */
+  /** A further byte of a header, or of a Close. */
   #nextByte(byte: number): void {
     if (this.#stage === secondByte) {
       this.#secondByte(byte)
@@ -190,7 +204,7 @@ export class FrameTracker {
     }
     this.#need--
     if (this.#stage === maskingKey) this.#keyByte(byte)
-    else if (this.#stage === codeOfClose) this.#codeByte(byte)
+    else if (this.#stage === payloadOfClose) this.#closeByte(byte)
     else this.#lengthByte(byte)
   }
 
@@ -232,7 +246,7 @@ export class FrameTracker {
   }
 
   #keyByte(byte: number): void {
-    if (this.#need >= 2) this.#key = (this.#key << 8) | byte
+    this.#key = (this.#key << 8) | byte
     if (this.#need === 0) this.#headerDone()
   }
 
@@ -240,21 +254,18 @@ export class FrameTracker {
     if ((this.#head & opcodeBits) !== close) {
       if (this.#left === 0) this.#frameDone()
       else this.#stage = payload
-    } else if (this.#left === 0) {
-      this.#key = noCode
-      this.#frameDone()
     } else {
-      this.#expect(codeOfClose, 2)
+      this.#farewell = new Uint8Array(this.#left)
+      if (this.#left === 0) this.#frameDone()
+      else this.#expect(payloadOfClose, this.#left)
     }
   }
 
-  /** Unmasks the code of a Close in place of the key. */
-  #codeByte(byte: number): void {
-    this.#left--
-    this.#key ^= this.#need === 1 ? byte << 8 : byte
-    if (this.#need !== 0) return
-    if (this.#left === 0) this.#frameDone()
-    else this.#stage = payload
+  #closeByte(byte: number): void {
+    const farewell = this.#farewell as Uint8Array
+    const at = farewell.length - 1 - this.#need
+    farewell[at] = byte ^ (this.#key >>> (24 - 8 * (at & 3)))
+    if (this.#need === 0) this.#frameDone()
   }
 
   #frameDone(): void {
@@ -268,7 +279,8 @@ export class FrameTracker {
     }
     this.controlFrames++
     if (opcode !== close) return
-    this.closeCode = this.#key
+    const [high, low] = this.#farewell as Uint8Array
+    this.closeCode = high === undefined || low === undefined ? noCode : (high << 8) | low
     this.#stage = over
   }
 

@@ -108,13 +108,6 @@ export class PongFilter {
     return chunk.length
   }
 
-  /** A byte of the payload that is held. */
-  #plain(index: number): number {
-    const header = this.#header
-    const byte = this.#held[header + index] as number
-    return header === 2 ? byte : byte ^ (this.#held[2 + (index & 3)] as number)
-  }
-
   /** Whether our pong may go on with this byte. */
   #fits(byte: number): boolean {
     const position = this.#heldLength
@@ -124,8 +117,18 @@ export class PongFilter {
     const index = position - header
     // The masking key, and the number: a late pong to an earlier ping is ours as well.
     if (index < 0 || index >= numberAt) return true
-    const plain = header === 2 ? byte : byte ^ (this.#held[2 + (index & 3)] as number)
-    return plain === (index < mark.length ? mark[index] : this.#secret[index - mark.length])
+    return (
+      this.#unmasked(byte, index) === (index < mark.length ? mark[index] : this.#secret[index - mark.length])
+    )
+  }
+
+  /** A byte of the payload that is held. */
+  #plain(index: number): number {
+    return this.#unmasked(this.#held[this.#header + index] as number, index)
+  }
+
+  #unmasked(byte: number, index: number): number {
+    return this.#header === 2 ? byte : byte ^ (this.#held[2 + (index & 3)] as number)
   }
 }
 

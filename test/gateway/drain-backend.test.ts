@@ -4,7 +4,7 @@ import type { Gateway } from '../../src/gateway/gateway.ts'
 import { blackHole } from './support/black-hole.ts'
 import { EchoServer } from './support/echo-server.ts'
 import { eventually } from './support/eventually.ts'
-import { closeFrame } from './support/frames.ts'
+import { closeFrame, closeOf, readFrame } from './support/frames.ts'
 import { joinTunnel, rawTunnel, upgradeRequest } from './support/handshakes.ts'
 import { answering } from './support/raw-backend.ts'
 import { Stage } from './support/stage.ts'
@@ -60,7 +60,7 @@ describe('draining a backend', () => {
     expect((await late?.ask('here'))?.data.toString()).toBe('here')
     expect(await drained).toBe(true)
     for (const { closed } of clients) {
-      expect(await closed).toEqual({ code: 1012, reason: 'service restart' })
+      expect(await closed).toEqual({ code: 1012, reason: 'backend draining' })
     }
     // The last fifth of the window is for answers: 20 tunnels in each quarter of the first 2 seconds.
     const quarters = [0, 1, 2, 3].map(
@@ -219,6 +219,43 @@ describe('draining a backend', () => {
     await client.bytes(closeRestart.length)
     expect(statesOf(gateway)).toEqual(['active', 'active', 'active'])
   })
+
+  test('of a gateway behind this one is not what it does when one of its own backends is drained', async () => {
+    const [first, second, other] = [await echo(), await echo(), await echo()]
+    const policy = 'round-robin'
+    const inner = await stage.gateway({
+      pools: { main: { policy, backends: [first.address, second.address] } },
+    })
+    const outer = await stage.gateway({ backends: [`127.0.0.1:${inner.port}`, other.address] })
+    outer.gateway.disable(other.address)
+    const clients = await talkers(outer.port, 8)
+    outer.gateway.enable(other.address)
+    expect(await inner.gateway.drain(first.address, { over: 200 })).toBe(true)
+    expect(await eventually(() => outer.gateway.backends[0]?.connections === 4)).toBe(true)
+    expect(statesOf(outer.gateway)).toEqual(['active', 'active'])
+    const ends = clients.map(({ closed }) => Promise.race([closed, Promise.resolve(null)]))
+    const restart = { code: 1012, reason: 'backend draining' }
+    expect((await Promise.all(ends)).filter(Boolean)).toEqual(new Array(4).fill(restart))
+  })
+
+  test('cannot be brought about by a client: a Close behind broken frames is not the word of the backend', async () => {
+    const [first, second] = [await echo(), await echo()]
+    const { gateway, port } = await stage.gateway({ backends: [first.address, second.address] })
+    const ends = told(gateway, 'tunnel.closed')
+    for (let count = 1; count <= 6; count++) {
+      const client = await stage.client(port)
+      client.send(upgradeRequest())
+      await client.until('\r\n\r\n')
+      // A text of one byte whose length takes two bytes: the servers accept it (RFC 6455 §5.2 does not).
+      client.send(Uint8Array.of(0x81, 0x80 | 126, 0, 1, 0, 0, 0, 0, 0x41))
+      client.send(closeFrame(1012, '', true))
+      expect(closeOf(await readFrame(client))).toEqual({ code: 1002, reason: 'broken framing' })
+      client.end()
+      expect(await eventually(() => ends.length === count)).toBe(true)
+    }
+    expect(statesOf(gateway)).toEqual(['active', 'active'])
+    expect(ends).toMatchObject(new Array(6).fill({ endedBy: 'client', closeCode: 1002, error: 'framing' }))
+  })
 })
 
 describe('the state of a backend', () => {
@@ -254,6 +291,15 @@ describe('the state of a backend', () => {
     gateway.disable(first.address)
     gateway.setWeight(first.address, 200)
     expect(statesOf(gateway)).toEqual(['disabled', 'active'])
+  })
+
+  test('of the configuration counts once: a change of weights does not bring it back', async () => {
+    const { gateway } = await stage.gateway({
+      pools: { main: { backends: [{ address: '127.0.0.1:1', state: 'disabled' }, '127.0.0.1:2'] } },
+    })
+    gateway.enable('127.0.0.1:1')
+    gateway.setWeight('127.0.0.1:2', 5)
+    expect(statesOf(gateway)).toEqual(['active', 'active'])
   })
 
   test('and its health survive a change of weights, also on routes with a policy of their own', async () => {

@@ -54,6 +54,19 @@ describe('a probe over TCP', () => {
     expect(statusOf(running, bad)).toMatchObject({ health: 'up', problem: null })
   })
 
+  test('one that failed once and not often enough has no problem any more after the next pass', async () => {
+    const failing = once('HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n')
+    const moody = new Moody(ok)
+    const backend = await stage.raw(moody.serve)
+    const running = await watched(stage, [backend], { health: { http: {}, ...often, fall: 100 } })
+    expect(await eventually(() => statusOf(running, backend).health === 'up')).toBe(true)
+    moody.answer = failing
+    expect(await eventually(() => statusOf(running, backend).problem !== null)).toBe(true)
+    moody.answer = ok
+    expect(await eventually(() => statusOf(running, backend).problem === null)).toBe(true)
+    expect(statusOf(running, backend).health).toBe('up')
+  })
+
   test('a name without address is unhealthy, and says so', async () => {
     const running = await watched(stage, [{ address: 'no-such-name.invalid:1' }], {
       health: { tcp: true, ...often },

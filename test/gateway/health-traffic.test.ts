@@ -119,6 +119,22 @@ describe('five failures in a row eject a backend, and it returns by itself', () 
     await lineAbout(running.log, 'backend.returned', bad)
   })
 
+  test('one that cuts tunnels at once, whatever time their clients take to leave', async () => {
+    const backend = await stage.raw()
+    const rules = { ejection: { ...longEjection, failures: 2, earlyClose: '200ms' } } as const
+    const running = await watched(stage, [backend], rules)
+    for (let i = 0; i < 2; i++) {
+      const { client, server } = await joinTunnel(stage, running.port, backend)
+      server.end()
+      await client.ending()
+      // Also once the early time is over.
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      client.end()
+      await running.log.line('tunnel.closed', i)
+    }
+    expect(running.log.of('backend.ejected')).toHaveLength(1)
+  })
+
   test('who fails again after the return stays away for longer', async () => {
     const good = await stage.raw(answering('good'))
     const bad = await stage.raw(answer(500))
@@ -174,10 +190,40 @@ describe('what is not the fault of a backend never ejects it', () => {
   test('a tunnel that the backend drops because the client broke the framing', async () => {
     const { log } = await tunnels((client, server) => {
       client.send(Uint8Array.of(0xff, 0xff))
-      void server.bytes(2).then(() => server.end())
+      void server.ending().then(() => server.end())
       client.end()
     })
     expect(log.of('backend.ejected')).toEqual([])
+  })
+
+  test('a tunnel that the backend cuts off for what the client said', async () => {
+    const { log } = await tunnels((client, server) => {
+      client.send(Uint8Array.of(0x81, 0x81, 0, 0, 0, 0, 0x41))
+      void server.bytes(7).then(() => server.reset())
+      void client.ending().then(() => client.end())
+    })
+    expect(log.of('backend.ejected')).toEqual([])
+    expect(log.of('tunnel.closed')[0]).toMatchObject({ endedBy: 'backend', closeCode: 1006 })
+  })
+
+  test('a request whose client leaves its body unsent, of which the backend tires', async () => {
+    const backend = await stage.raw(async (wire) => {
+      await wire.until('x')
+      wire.end()
+    })
+    const running = await watched(stage, [backend], { ejection: { failures: 3 } })
+    const post = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nx'
+    for (let i = 0; i < 8; i++) expect(await get(running, post)).toBe(502)
+    expect(running.log.of('backend.ejected')).toEqual([])
+  })
+
+  test('a request whose client waits for 100 Continue, from a backend that does not know it', async () => {
+    const backend = await stage.raw(() => {})
+    const timeouts = { requestBodyIdle: '50ms' } as const
+    const running = await watched(stage, [backend], { ejection: { failures: 3 } }, { timeouts })
+    const post = 'POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n'
+    for (let i = 0; i < 8; i++) expect(await get(running, post)).toBe(504)
+    expect(running.log.of('backend.ejected')).toEqual([])
   })
 
   test.each([400, 401, 404, 429, 501, 505])('answers with status %i', async (status) => {

@@ -75,6 +75,22 @@ describe('a heartbeat', () => {
     expect((await readFrame(server)).payload.toString()).toBe('end')
   })
 
+  test.each(['all', 'only the last'] as const)('of several pings takes out each pong: %s', async (which) => {
+    const heartbeat = { interval: '60ms', misses: 10, to: 'client' } as const
+    const { client, server } = await rawTunnel(stage, { routes: [{ pool: 'main', heartbeat }] })
+    for (let round = 0; round < 3; round++) {
+      const pings = [await ourPing(client), await ourPing(client), await ourPing(client)]
+      for (const { payload } of which === 'all' ? pings : pings.slice(-1)) {
+        const pong = clientFrame(opcodes.pong, payload)
+        // Its last byte comes alone, so that each pong is a chunk of its own.
+        await sendSplit(client, pong, pong.length - 1)
+        for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
+      }
+      client.send(clientFrame(opcodes.text, `round ${round}`))
+      expect((await readFrame(server)).payload.toString()).toBe(`round ${round}`)
+    }
+  })
+
   test('waits for the end of the frame at hand', async () => {
     const { client, server } = await rawTunnel(stage, beating('both'))
     const whole = frame(opcodes.binary, Buffer.alloc(1000, 'x'))

@@ -221,6 +221,22 @@ describe('a sticky cookie', () => {
     expect(await times(3, () => open(port, '/', cookieOf(first)))).toEqual(new Array(3).fill(first.name))
   })
 
+  test.each([
+    [200, true],
+    [404, true],
+    [500, false],
+    [503, false],
+  ])('is set by an answer with status %i: %s', async (status, sets) => {
+    const backend = await stage.raw(async (wire) => {
+      await wire.message('request')
+      wire.send(`HTTP/1.1 ${status} X\r\nContent-Length: 0\r\n\r\n`)
+    })
+    const { port } = await gatewayOver([{ address: backend.address, weight: 1 }], sticky)
+    const client = await stage.client(port)
+    client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    expect((await client.until('\r\n\r\n')).includes('Set-Cookie: pin=')).toBe(sets)
+  })
+
   test('is set by the 101 of a WebSocket, too', async () => {
     const { port } = await gatewayOver(await servers(1), sticky)
     const client = await stage.client(port)

@@ -41,6 +41,18 @@ test('a few tunnels do not take the whole time', async () => {
   for (const { closed } of clients) expect((await closed).code).toBe(1001)
 })
 
+test('a second drain takes the place of the first, also when the first is over before it', async () => {
+  const { gateway, clients } = await tunnels(100)
+  const first = gateway.drain(200)
+  const second = gateway.drain(10_000)
+  await first
+  expect(gateway.backends[0]?.connections).toBeGreaterThan(50)
+  const startedAt = performance.now()
+  await second
+  expect(performance.now() - startedAt).toBeLessThan(5000)
+  for (const { closed } of clients) expect((await closed).code).toBe(1001)
+})
+
 /** Connects without waiting, sends a request once connected, and tells what came of it. */
 function request(port: number): Promise<'answered' | 'refused' | 'lost'> {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true })

@@ -24,6 +24,12 @@ const bounded = (bound: number) => ({
 policyContract('a hash with a bound', bounded(1.5))
 policyContract('a hash without a bound', bounded(Number.POSITIVE_INFINITY))
 
+test('whoever has a weight has a place, however light it is among heavy ones', () => {
+  const weights = [...new Array<number>(300).fill(256), 1, 1, 0]
+  const places = maglevTable(names(303), weights)
+  expect([300, 301, 302].map((index) => places.filter((place) => place === index).length)).toEqual([1, 1, 0])
+})
+
 /** Who gets each of many users. */
 function homes(
   policy: Policy,

@@ -8,7 +8,7 @@ const fewBackends = 2048
 /**
  * The lookup table of Maglev hashing (Eisenbud et al., "Maglev: A Fast and Reliable Software Network Load
  * Balancer", NSDI 2016, §3.4): each backend fills it in its own order, in turns, so all get their weight's share
- * of the places to within one turn, and few places change hands when a backend leaves or joins.
+ * of the places to within one turn, but at least one, and few places change hands when a backend leaves or joins.
  *
  * @param names what the order depends on; the table is the same for the same names and weights in any order
  * @returns the index of a backend at each place; empty when nobody has a weight
@@ -52,7 +52,25 @@ function fill(
       place[i] = at
       taken[at] = 1
       table[at] = members[i] as number
-      if (++filled === size) return table
+      if (++filled === size) {
+        giveEachOne(table, members, place)
+        return table
+      }
     }
+  }
+}
+
+/** Who is so light among heavy ones that it got no place takes the next of its own from somebody who has several. */
+function giveEachOne(table: Uint16Array, members: readonly number[], place: Float64Array): void {
+  const counts = new Int32Array(1 + members.reduce((most, index) => Math.max(most, index), 0))
+  for (const index of table) counts[index] = (counts[index] as number) + 1
+  for (const [i, index] of members.entries()) {
+    if (counts[index] !== 0) continue
+    let at = place[i] as number
+    while ((counts[table[at] as number] as number) < 2) at = (at + 1) % table.length
+    const giver = table[at] as number
+    counts[giver] = (counts[giver] as number) - 1
+    counts[index] = 1
+    table[at] = index
   }
 }

@@ -17,7 +17,7 @@ export interface HealthRules {
 export class BackendHealth {
   /** What probes say. */
   probe: HealthState = unproven
-  /** What the last probe that failed minded; null once it is healthy again. */
+  /** What the last probe minded, or the last that failed of one that is down; null otherwise. */
   problem: string | null = null
   /** What traffic says. */
   outlier: OutlierState = blameless

@@ -83,6 +83,30 @@ describe('who joins', () => {
   })
 })
 
+test('who is back from where people or itself had put it starts slowly', () => {
+  const { keeper, adopt } = makeKeeper()
+  const backend = makeBackend()
+  adopt([backend])
+  keeper.returned(backend)
+  expect(backend.health.slowSince).toBeNull()
+  keeper.start()
+  keeper.returned(backend)
+  expect(backend.health.slowSince).not.toBeNull()
+})
+
+describe('who has grown', () => {
+  test('is told from who grows, when the window is over', async () => {
+    const { keeper, adopt } = makeKeeper()
+    const first = makeBackend()
+    adopt([first])
+    keeper.start()
+    const second = makeBackend()
+    adopt([first, second], { slowStart: { window: 100, from: 10 } })
+    expect(second.health.slowSince).not.toBeNull()
+    while (second.health.slowSince !== null) await new Promise((resolve) => setImmediate(resolve))
+  })
+})
+
 describe('a pool that is replaced', () => {
   test('keeps what is known about its backends, and their probes', async () => {
     const { keeper, adopt, attempts, connected } = makeKeeper()
@@ -117,13 +141,25 @@ describe('a pool that is replaced', () => {
     expect(events).toEqual(['backend.ejected', 'backend.returned'])
   })
 
+  test('who was found unhealthy and comes back to a pool without probes serves', () => {
+    const { keeper, adopt } = makeKeeper()
+    const backend = makeBackend()
+    const old = adopt([backend], { health })
+    backend.health.probe = { status: 'down', streak: 0 }
+    backend.health.problem = 'it was slow'
+    keeper.release(old)
+    const pool = adopt([backend])
+    expect([backend.health.available, backend.health.problem, pool.accepts(0)]).toEqual([true, null, true])
+  })
+
   test('without probes nobody stays unhealthy for ever', () => {
     const { adopt } = makeKeeper()
     const backend = makeBackend()
     adopt([backend], { health })
     backend.health.probe = { status: 'down', streak: 0 }
+    backend.health.problem = 'it was slow'
     adopt([backend])
-    expect(backend.health.available).toBe(true)
+    expect([backend.health.available, backend.health.problem]).toEqual([true, null])
   })
 })
 

@@ -41,6 +41,8 @@ interface Ward {
   readonly returns: Timer<Backend>
   /** While it is ejected because it could not be reached. */
   recheck: Prober | null
+  /** When it has its whole share. */
+  readonly grown: Timer<Backend>
   /** While its tunnels are closed. */
   closer: PacedClose | null
 }
@@ -106,8 +108,8 @@ export class HealthKeeper {
   }
 
   /**
-   * A pool is gone. A backend that is in no pool any more is not probed any more; what is known about it stays
-   * with it. Call it after the pool's successor was adopted, so that backends of both stay in care.
+   * A pool is gone. A backend that is in no pool any more is not probed any more, and is `unknown` to probes; what
+   * its traffic has shown stays with it. Call it after the pool's successor was adopted, so that backends of both stay in care.
    */
   release(pool: PoolHealth): void {
     for (const ward of this.#wards.values()) {
@@ -116,6 +118,8 @@ export class HealthKeeper {
       if (at === -1 || ward.pools.length > 0) continue
       this.#leave(ward)
       this.#wards.delete(ward.backend)
+      // Nobody asks it any more: what its probes said must not outlive them.
+      this.#forgetProbes(ward)
     }
   }
 
@@ -130,6 +134,12 @@ export class HealthKeeper {
     this.#started = false
     for (const ward of this.#wards.values()) this.#leave(ward)
     await this.#probes.whenEmpty()
+  }
+
+  /** It serves again after people or itself had taken it out of service. */
+  returned(backend: Backend): void {
+    const ward = this.#wards.get(backend)
+    if (this.#started && ward !== undefined) this.#startSlowly(ward)
   }
 
   /** It answered a request, or upgraded one, as a backend that is well does. */
@@ -170,15 +180,17 @@ export class HealthKeeper {
     if (backend.health.earlyCloses === 0) return
     const rules = this.#wards.get(backend)?.rules
     if (rules === undefined) return
-    const outlived = new Timer(tunnel, (it) => {
-      if (this.#host.tunnels.has(it)) it.backend.health.earlyCloses = 0
+    // A tunnel that is gone before is not kept for this.
+    const outlived = new Timer(new WeakRef(tunnel), (ref) => {
+      const it = ref.deref()
+      if (it !== undefined && this.#host.tunnels.has(it) && !it.left) it.backend.health.earlyCloses = 0
     })
     this.#host.timers.schedule(outlived, rules.ejection.earlyClose)
   }
 
   /**
-   * Only a backend that cuts a tunnel right after its start, without a Close and without having been given
-   * broken frames, has failed. Every Close frame is an orderly end, whatever its code: what it means is between
+   * Only a backend that cuts a tunnel right after its start, without a Close and before its client has said
+   * anything, has failed: many libraries cut off who says something they mind. Every Close frame is an orderly end, whatever its code: what it means is between
    * client and backend (envoy#24690 is what comes of counting more).
    */
   tunnelEnded(tunnel: Tunnel, end: TunnelOutcome): void {
@@ -188,7 +200,7 @@ export class HealthKeeper {
     const { earlyClose, failures } = ward.rules.ejection
     if (end.closed || end.age >= earlyClose) {
       health.earlyCloses = 0
-    } else if (end.by === 'backend' && tunnel.fromClient.broken === null && health.available) {
+    } else if (end.by === 'backend' && tunnel.fromClient.bytes === 0 && health.available) {
       health.earlyCloses = Math.min(health.earlyCloses + 1, failures)
       if (failures === 0 || health.earlyCloses < failures) return
       health.unreached = false
@@ -200,6 +212,9 @@ export class HealthKeeper {
     const { timers } = this.#host
     const { health } = backend
     const returns = new Timer<Backend>(backend, () => this.#return(ward, 'its time is over'))
+    const grown = new Timer<Backend>(backend, ({ health }) => {
+      health.slowSince = null
+    })
     const ward: Ward = {
       backend,
       rules: unruled,
@@ -207,11 +222,12 @@ export class HealthKeeper {
       prober: null,
       returns,
       recheck: null,
+      grown,
       closer: null,
     }
     this.#wards.set(backend, ward)
     if (health.ejectedUntil !== null) this.#await(ward, health.outlier.until - timers.now())
-    if (this.#started) this.#startSlowly(backend)
+    if (this.#started) this.#startSlowly(ward)
     return ward
   }
 
@@ -220,14 +236,21 @@ export class HealthKeeper {
     const before = ward.rules.health
     ward.rules = rules
     ward.backend.health.rules = rules
+    this.#setEndOfGrowth(ward)
     const { health } = rules
     if (JSON.stringify(before) === JSON.stringify(health)) return
     ward.prober?.stop()
     ward.prober =
       health === undefined ? null : this.#prober(ward, health, (result) => this.#probed(ward, result))
     if (this.#started) ward.prober?.start()
-    // Nobody would ever take it back.
-    if (health === undefined) ward.backend.health.probe = unproven
+    if (health === undefined) this.#forgetProbes(ward)
+  }
+
+  /** Nobody would ever take it back. */
+  #forgetProbes({ backend, closer }: Ward): void {
+    backend.health.probe = unproven
+    backend.health.problem = null
+    closer?.stop()
   }
 
   #leave(ward: Ward): void {
@@ -235,6 +258,7 @@ export class HealthKeeper {
     ward.recheck?.stop()
     ward.closer?.stop()
     this.#host.timers.cancel(ward.returns)
+    this.#host.timers.cancel(ward.grown)
   }
 
   #probed(ward: Ward, result: ProbeResult): void {
@@ -245,10 +269,12 @@ export class HealthKeeper {
     const wasAvailable = health.available
     health.probe = observe(health.probe, result === null, rules.health)
     if (result !== null) health.problem = result
+    // Also after a single failure that changed nothing; one that is down minds the same until it is healthy again.
+    else if (health.probe.status === 'up') health.problem = null
     if (health.probe.status !== before) {
       if (before === 'up' || health.probe.status === 'down') this.#died(ward, rules.health.fall)
       else this.#recovered(ward, before)
-      if (!wasAvailable && health.available) this.#startSlowly(backend)
+      if (!wasAvailable && health.available) this.#startSlowly(ward)
       this.#changed(pools)
     }
     if (result === null && health.probe.status === 'up') this.#reached(ward, 'its probes pass')
@@ -266,7 +292,7 @@ export class HealthKeeper {
     ward.closer = new PacedClose(
       { timers: this.#host.timers, tunnels },
       {
-        code: closeCodes.restart,
+        code: closeCodes.unhealthy,
         over,
         patience: this.#host.closeGrace(),
         concerns: () => true,
@@ -277,7 +303,6 @@ export class HealthKeeper {
 
   #recovered(ward: Ward, previous: 'unknown' | 'down'): void {
     const { backend } = ward
-    backend.health.problem = null
     backend.health.outlier = succeeded(backend.health.outlier)
     backend.health.earlyCloses = 0
     ward.closer?.stop()
@@ -336,12 +361,21 @@ export class HealthKeeper {
     this.#host.timers.cancel(returns)
     backend.health.ejectedUntil = null
     this.#news.returned({ backend: backend.address, reason })
-    if (backend.health.available) this.#startSlowly(backend)
+    if (backend.health.available) this.#startSlowly(ward)
     this.#changed(pools)
   }
 
-  #startSlowly({ health }: Backend): void {
-    health.slowSince = this.#host.timers.now()
+  #startSlowly(ward: Ward): void {
+    ward.backend.health.slowSince = this.#host.timers.now()
+    this.#setEndOfGrowth(ward)
+  }
+
+  /** The window may change while it is open. */
+  #setEndOfGrowth({ backend, rules, grown }: Ward): void {
+    const { timers } = this.#host
+    const { slowSince } = backend.health
+    if (slowSince !== null)
+      timers.schedule(grown, Math.max(0, slowSince + rules.slowStart.window - timers.now()))
   }
 
   #changed(pools: readonly PoolHealth[]): void {

@@ -35,6 +35,18 @@ describe('health', () => {
     })
   })
 
+  test.each([
+    { http: { headers: { Authorization: 'Bearer hunter2\n' } } },
+    { websocket: { headers: { 'X-Login': 'hunter2\n' } } },
+    { http: { expect: { headers: { 'X-Login': 'hunter2\n' } } } },
+    { http: { headers: 'Authorization: Bearer hunter2' } },
+  ])('what a probe sends is not shown when it is wrong: %j', (health) => {
+    const problems = problemsOf({ health })
+    expect(problems.length).toBeGreaterThan(0)
+    expect(problems.join()).not.toContain('hunter2')
+    expect(problems.join()).toContain('not shown')
+  })
+
   test('statuses are numbers and ranges', () => {
     expect(healthOf({ http: { expect: { status: [204, '300-399'] } } })?.http?.expect.status).toEqual([
       { from: 204, to: 204 },

@@ -1,8 +1,9 @@
+import { mixBits } from '../../core/balancing/hash-text.ts'
 import { mayEject } from '../../core/health/outlier.ts'
 import { inPanic } from '../../core/health/panic.ts'
-import { slowStartFactor } from '../../core/health/slow-start.ts'
 import type { Backend } from '../backend.ts'
 import type { BackendHealth } from './backend-health.ts'
+import { GrowingShares, shareOf } from './growing-shares.ts'
 
 export interface PoolHealthRules {
   /** Percent of the backends that have to be available, or health is ignored. */
@@ -10,12 +11,22 @@ export interface PoolHealthRules {
   readonly ejection: { readonly maxShare: number }
 }
 
+/** What a key says about the backend of its request. */
+export type Affinity =
+  /** Nothing. */
+  | 'none'
+  /** It is the index of the backend to which the client is pinned; -1 for nobody. */
+  | 'pin'
+  /** It is a hash, by which a policy prefers. */
+  | 'hash'
+
 /**
  * Who of a pool may be picked, as far as health decides it. What is asked for each pick reads a few fields and
  * allocates nothing; counting is done when somebody's health has changed.
  *
- * Slow start refuses a growing backend in as many picks as it misses of its share, as if it had less weight. The
- * answers of one pick come from one random number, so that a policy which asks twice gets the same answer twice.
+ * Slow start lets a growing backend have its turns and no more. With a hash it has part of its keys instead, more
+ * and more of them and always the same, and who is pinned to it comes in any case: affinity is not to be broken for
+ * a share. A policy that asks twice within a pick gets the same answer twice.
  */
 export class PoolHealth {
   readonly name: string
@@ -26,14 +37,19 @@ export class PoolHealth {
   /** Fewer are available than `panic` asks for: all get connections. */
   panic = false
   readonly #rules: PoolHealthRules
+  readonly #backends: readonly Backend[]
   readonly #members: readonly BackendHealth[]
   readonly #weighted: readonly Backend[]
   /** Whether the panic that was last told of goes on. */
   #told = false
+  readonly #weights: readonly number[]
   readonly #now: () => number
-  readonly #random: () => number
-  /** The random number of this pick, 32 bits; -1 before it was needed. */
-  #draw = -1
+  /** Of the pick under way. */
+  #shares: GrowingShares
+  #affinity: Affinity = 'none'
+  #key = 0
+  /** Whether somebody was refused only because its share is still growing. */
+  #heldBack = false
   #relaxed = false
 
   /**
@@ -41,7 +57,6 @@ export class PoolHealth {
    * @param weights of the same; those without weight, like those that are not active, count neither as well nor as
    * missing
    * @param now milliseconds of the clock in which `slowSince` is told
-   * @param random from 0 to below 1
    */
   constructor(
     name: string,
@@ -49,14 +64,15 @@ export class PoolHealth {
     weights: readonly number[],
     rules: PoolHealthRules,
     now: () => number,
-    random: () => number = Math.random,
   ) {
     this.name = name
+    this.#backends = backends
     this.#members = backends.map(({ health }) => health)
     this.#weighted = backends.filter((_, index) => (weights[index] as number) > 0)
     this.#rules = rules
+    this.#weights = weights
     this.#now = now
-    this.#random = random
+    this.#shares = this.shares()
     this.count()
   }
 
@@ -65,9 +81,20 @@ export class PoolHealth {
     this.#told = before.#told
   }
 
-  /** Begins a pick. */
-  begin(): void {
-    this.#draw = -1
+  /** The growing shares of one policy of this pool. */
+  shares(): GrowingShares {
+    return new GrowingShares(this.#backends, this.#weights, this.#now)
+  }
+
+  /**
+   * Begins a pick.
+   * @param shares of its policy
+   */
+  begin(shares: GrowingShares, affinity: Affinity, key: number): void {
+    this.#shares = shares
+    this.#affinity = affinity
+    this.#key = key
+    this.#heldBack = false
     this.#relaxed = false
   }
 
@@ -81,7 +108,9 @@ export class PoolHealth {
     if (this.panic) return true
     const member = this.#members[index] as BackendHealth
     if (!member.available) return false
-    return member.slowSince === null || this.#relaxed || this.#getsTurn(index, member, member.slowSince)
+    if (member.slowSince === null || this.#relaxed || this.#getsTurn(index, member)) return true
+    this.#heldBack = true
+    return false
   }
 
   /**
@@ -89,9 +118,14 @@ export class PoolHealth {
    * still growing: that is better than nobody, and now it is accepted.
    */
   relax(): boolean {
-    if (this.#draw === -1 || this.#relaxed) return false
+    if (!this.#heldBack || this.#relaxed) return false
     this.#relaxed = true
     return true
+  }
+
+  /** Ends a pick in which this one was picked. */
+  picked(index: number): void {
+    if (this.#affinity !== 'pin' || this.#key !== index) this.#shares.picked(index)
   }
 
   /** Whether the pool can spare one more backend. */
@@ -123,25 +157,13 @@ export class PoolHealth {
     return true
   }
 
-  #getsTurn(index: number, member: BackendHealth, since: number): boolean {
-    if (member.rules === null) return true
-    const factor = slowStartFactor(this.#now(), since, member.rules.slowStart)
-    if (factor >= 1) {
-      member.slowSince = null
-      return true
-    }
-    if (this.#draw === -1) this.#draw = Math.floor(this.#random() * 2 ** 32)
-    return fraction(this.#draw, index) < factor
+  #getsTurn(index: number, member: BackendHealth): boolean {
+    if (this.#affinity === 'hash') return fraction(this.#key, index) < shareOf(member, this.#now())
+    return (this.#affinity === 'pin' && this.#key === index) || this.#shares.hasTurn(index)
   }
 }
 
-/**
- * A number from 0 to below 1 for each backend in each pick (the finalizer of MurmurHash3). With the same number
- * for all, all that are growing would be refused together, and the few that are not would get everything.
- */
-function fraction(draw: number, index: number): number {
-  let hash = draw ^ Math.imul(index + 1, 0x9e3779b1)
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32
+/** A number from 0 to below 1 for a key and a backend, the same each time. */
+function fraction(key: number, index: number): number {
+  return mixBits(key ^ Math.imul(index + 1, 0x9e3779b1)) / 2 ** 32
 }
