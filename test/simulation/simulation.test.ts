@@ -17,7 +17,7 @@ const expected = [
   'a request was repeated',
   'an upgrade was declined',
   'close of the gateway 1001 gateway stopping',
-  'close of the gateway 1012 service restart',
+  'close of the gateway 1012 backend draining',
   'ending close',
   'ending fin',
   'ending reset',

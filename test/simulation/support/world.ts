@@ -48,13 +48,14 @@ export class World {
   readonly #alarms: Alarm[] = []
   /** How often time passes although somebody has something to do. */
   haste: number
-  readonly #stall: number
+  /** How much time passes at once at most. */
+  readonly stall: number
   #alarmNumber = 0
 
   constructor(chance: Chance, { haste = 0.02, stall = 20 }: WorldOptions = {}) {
     this.chance = chance
     this.haste = haste
-    this.#stall = stall
+    this.stall = stall
     const randoms = chance.fork()
     this.environment = {
       now: () => this.now,
@@ -102,9 +103,10 @@ export class World {
   /** One event, and what its promises do; false when there will never be another. */
   async step(): Promise<boolean> {
     this.steps++
+    // Before time passes, whatever was begun goes as far as it can.
+    if (this.idle || this.steps % 2000 === 0) await new Promise((resolve) => setImmediate(resolve))
     const more = this.#event()
     await promisesKept()
-    if (this.steps % 2000 === 0) await new Promise((resolve) => setImmediate(resolve))
     return more
   }
 
@@ -135,7 +137,7 @@ export class World {
       if (ready.length === 0) return this.#passTime()
     }
     if (this.chance.is(this.haste)) {
-      this.now += this.chance.size(this.#stall)
+      this.now += this.chance.size(this.stall)
       this.#ringDue()
       return true
     }
@@ -153,7 +155,7 @@ export class World {
     if (next === undefined) return false
     this.now = Math.max(this.now, next.at)
     // A timer is never early and mostly late.
-    if (this.haste > 0 && this.chance.is(0.3)) this.now += this.chance.size(this.#stall)
+    if (this.haste > 0 && this.chance.is(0.3)) this.now += this.chance.size(this.stall)
     this.#ringDue()
     return true
   }
