@@ -1,10 +1,9 @@
-import { FairleadError } from '../core/errors.ts'
 import { socketPort } from '../net/socket-port.ts'
 import { createLog } from './create-log.ts'
 import { Gateway } from './gateway.ts'
 import type { Log } from './log.ts'
 import type { GatewayOptions } from './options.ts'
-import { formatProblems, parseOptions } from './parse-options.ts'
+import { checkedOptions } from './parse-options.ts'
 
 /** What a program may bring along. */
 export interface GatewayExtras {
@@ -17,17 +16,8 @@ export interface GatewayExtras {
  * @throws FairleadError `CONFIG_INVALID` naming every mistake in the options
  */
 export function createGateway(options: GatewayOptions, extras: GatewayExtras = {}): Gateway {
-  const parsed = parseOptions(options)
-  if ('problems' in parsed) {
-    throw new FairleadError(
-      'CONFIG_INVALID',
-      `the gateway's options are not valid:\n${formatProblems(parsed.problems)}`,
-      {
-        source: 'config',
-        retryable: false,
-      },
-    )
-  }
-  const { config } = parsed
-  return new Gateway(config, { sockets: socketPort, log: extras.log ?? createLog(config.log) })
+  const config = checkedOptions(options)
+  if (extras.log !== undefined) return new Gateway(config, { sockets: socketPort, log: extras.log })
+  const log = createLog(config.log)
+  return new Gateway(config, { sockets: socketPort, log, logOptions: (changed) => log.adjust(changed) })
 }

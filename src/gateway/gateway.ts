@@ -3,27 +3,32 @@ import { Emitter } from '../core/emitter.ts'
 import { type Duration, parseDuration } from '../core/units.ts'
 import type { SocketPort } from '../net/socket.ts'
 import { closeCodes } from '../protocol/close-codes.ts'
-import type { Backend } from './backend.ts'
 import type { BackendConnection } from './backend-connection.ts'
 import { BackendStates } from './backend-states.ts'
 import { ClientConnection } from './client-connection.ts'
+import type { ReloadSummary } from './config-changes.ts'
+import { Configuration } from './configuration.ts'
 import { ConnectionReuse } from './connection-reuse.ts'
 import type { GatewayContext } from './context.ts'
+import { Deadline } from './deadline.ts'
 import type { GatewayEmitter, GatewayEvents } from './events.ts'
 import { HealthKeeper } from './health/health-keeper.ts'
 import { IdleCollector } from './idle-collector.ts'
 import { type ListenerStatus, Listeners } from './listeners.ts'
 import { LiveSet } from './live-set.ts'
 import type { Log } from './log.ts'
-import type { GatewayConfig } from './options.ts'
+import { lookUpNames } from './name-lookup.ts'
+import type { GatewayConfig, GatewayOptions } from './options.ts'
 import { PacedClose } from './paced-close.ts'
+import { checkedOptions } from './parse-options.ts'
 import { describePolicy } from './policy-options.ts'
-import { makeSnapshot, ownPools, poolsOf } from './snapshot.ts'
+import { type ReloadHost, reload } from './reload.ts'
+import { makeSnapshot, ownPools } from './snapshot.ts'
 import { type BackendStatus, backendStatuses, type PoolStatus } from './status.ts'
 import { Timers } from './timers.ts'
 import { Topology } from './topology.ts'
 import type { Tunnel } from './tunnel.ts'
-import { withWeight } from './with-weight.ts'
+import { Turns } from './turns.ts'
 
 /** What a gateway is doing: `running` alone means that it takes new connections. */
 export type GatewayState = 'new' | 'running' | 'draining' | 'closed'
@@ -31,10 +36,15 @@ export type GatewayState = 'new' | 'running' | 'draining' | 'closed'
 /** Tunnels a second that a stopping gateway closes at least: so few reconnects at once are no storm for anybody. */
 const leastPace = 50
 
+/** How long a start or a reload waits for names that do not resolve, in milliseconds. */
+const namesPatience = 5000
+
 /** Parts the gateway does not make itself. */
 export interface GatewayParts {
   readonly sockets: SocketPort
   readonly log: Log
+  /** A reload changed what is configured about the log. Without it, the log stays as it is. */
+  readonly logOptions?: (options: GatewayConfig['log']) => void
 }
 
 /** Accepts WebSocket and HTTP connections and spreads them over backends. */
@@ -42,6 +52,9 @@ export class Gateway implements AsyncDisposable {
   readonly #context: GatewayContext
   readonly #health: HealthKeeper
   readonly #topology: Topology
+  readonly #configuration: Configuration
+  readonly #logOptions: GatewayParts['logOptions']
+  readonly #turns = new Turns()
   readonly #states: BackendStates
   readonly #listeners: Listeners
   readonly #tunnels = new LiveSet<Tunnel>()
@@ -51,12 +64,13 @@ export class Gateway implements AsyncDisposable {
   #goodbyes: PacedClose | null = null
 
   /** Does no I/O. `createGateway` is the friendlier way. */
-  constructor(config: GatewayConfig, { sockets, log }: GatewayParts) {
+  constructor(config: GatewayConfig, { sockets, log, logOptions }: GatewayParts) {
     const timers = new Timers()
     const tunnels = this.#tunnels
     const closeGrace = () => this.#context.snapshot.config.timeouts.halfClosed
     const events: GatewayEmitter = new Emitter()
     this.#health = new HealthKeeper({ timers, sockets, log, events, tunnels, closeGrace })
+    this.#logOptions = logOptions
     this.#topology = new Topology(this.#health, timers)
     this.#context = {
       snapshot: makeSnapshot(config, this.#topology),
@@ -75,9 +89,8 @@ export class Gateway implements AsyncDisposable {
         if (this.#canSpare(backend)) this.#states.restarting(backend)
       },
     }
-    this.#topology.order(config)
-    this.#health.review()
     this.#states = new BackendStates(this.#context)
+    this.#configuration = new Configuration(this.#context, this.#topology, this.#states)
     this.#listeners = new Listeners(sockets, (socket) => {
       new ClientConnection(this.#context, this.#clients, socket)
     })
@@ -125,9 +138,14 @@ export class Gateway implements AsyncDisposable {
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new Error('a gateway can be started once')
     this.#state = 'running'
-    await Promise.all([...this.#topology.backends].map((backend) => this.#resolve(backend)))
+    await this.#turns.take(() => this.#open())
+  }
+
+  async #open(): Promise<void> {
+    const { config } = this.#context.snapshot
+    await lookUpNames(this.#topology.stage(config), namesPatience, this.#context)
     try {
-      await this.#listeners.open(this.#context.snapshot.config.listen)
+      await (await this.#listeners.prepare(config.listen)).commit()
     } catch (error) {
       await this.close()
       throw error
@@ -186,7 +204,27 @@ export class Gateway implements AsyncDisposable {
     if (!(Number.isInteger(weight) && weight >= 0 && weight <= 256)) {
       throw new RangeError(`expected a weight from 0 to 256, not ${weight}`)
     }
-    this.#apply(withWeight(this.#context.snapshot.config, backend, weight, pool))
+    this.#configuration.setWeight(backend, weight, pool)
+  }
+
+  /**
+   * Takes other options over without touching what they leave as it is: live connections, the counts and the health
+   * of backends, policies. All or nothing: with a single mistake nothing changes. One reload after another.
+   * @param options all of them, as for `createGateway`
+   * @returns what has changed
+   * @throws FairleadError `CONFIG_INVALID` naming every mistake, `LISTEN_ADDRESS_IN_USE` or `LISTEN_FAILED` when a
+   * new listener cannot be opened, `GATEWAY_STOPPING` from the start of a drain on
+   */
+  reload(options: GatewayOptions): Promise<ReloadSummary> {
+    return this.reloadFrom(() => checkedOptions(options))
+  }
+
+  /**
+   * The same, from wherever the configuration comes; it is loaded when its turn has come.
+   * @throws FairleadError the same, and whatever `load` throws
+   */
+  reloadFrom(load: () => GatewayConfig | Promise<GatewayConfig>): Promise<ReloadSummary> {
+    return this.#turns.take(() => reload(this.#reloadHost(), load))
   }
 
   /** Stops accepting and cuts everything that is live. May be called twice. */
@@ -202,7 +240,7 @@ export class Gateway implements AsyncDisposable {
     for (const connection of this.#backendConnections) connection.abort()
     await Promise.all([this.#empty(), this.#health.stop()])
     await this.#backendConnections.whenEmpty()
-    for (const pool of poolsOf(this.#context.snapshot)) pool.retire()
+    this.#configuration.stop()
     this.#context.timers.stop()
   }
 
@@ -244,43 +282,21 @@ export class Gateway implements AsyncDisposable {
     await this.#tunnels.whenEmpty()
   }
 
-  /** From now on requests go by this configuration. */
-  #apply(config: GatewayConfig): void {
-    const before = this.#context.snapshot
-    const after = makeSnapshot(config, this.#topology, before)
-    this.#context.snapshot = after
-    this.#topology.retire(poolsOf(before), poolsOf(after))
-    this.#health.review()
-  }
-
-  /** A name that does not resolve yet is no reason not to start: it is looked up again when it is needed. */
-  async #resolve(backend: Backend): Promise<void> {
-    const { timers, log } = this.#context
-    try {
-      await backend.resolve(timers.now())
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      log.warn(
-        { event: 'backend.unresolved', code: 'BACKEND_REFUSED', backend: backend.address, reason },
-        `the name of backend ${backend.address} does not resolve: ${reason}`,
-      )
+  #reloadHost(): ReloadHost {
+    const { log, events } = this.#context
+    return {
+      configured: this.#configuration.configured,
+      running: this.#state === 'running',
+      stopping: () => this.#context.draining,
+      listeners: this.#listeners,
+      log,
+      events,
+      lookUp: (config) => lookUpNames(this.#topology.stage(config), namesPatience, this.#context),
+      swap: (config) => {
+        if (config.log !== this.#configuration.configured.log) this.#logOptions?.(config.log)
+        this.#configuration.replace(config)
+      },
     }
-  }
-}
-
-/** A promise that is kept after a while, and can be given up. */
-class Deadline {
-  readonly passed: Promise<void>
-  #timer: ReturnType<typeof setTimeout> | undefined
-
-  constructor(milliseconds: number) {
-    this.passed = new Promise((resolve) => {
-      this.#timer = setTimeout(resolve, milliseconds)
-    })
-  }
-
-  cancel(): void {
-    clearTimeout(this.#timer)
   }
 }
 
