@@ -28,7 +28,10 @@ function rig() {
     ({ address }) => forgotten.push(address),
   )
   const pass = (seconds: number) => {
-    for (const until = clock.now + seconds * 1000; clock.now < until; ) wheel.advance((clock.now += 50))
+    for (const until = clock.now + seconds * 1000; clock.now < until; ) {
+      clock.now += 50
+      wheel.advance(clock.now)
+    }
   }
   const open = (backend: Backend) => {
     const tunnel = { backend, leaving: false, activity: 0 } as Tunnel

@@ -101,6 +101,11 @@ export class Gateway implements AsyncDisposable {
     return this.#state
   }
 
+  /** The configuration in force. */
+  get config(): GatewayConfig {
+    return this.#context.snapshot.config
+  }
+
   /** The open listeners, in the order of the options. */
   get listeners(): readonly ListenerStatus[] {
     return this.#listeners.statuses
