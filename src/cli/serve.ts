@@ -1,4 +1,5 @@
 import { isatty } from 'node:tty'
+import { sourcesOf } from '../config/sources.ts'
 import { createLog, flushLogs } from '../gateway/create-log.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import type { Log } from '../gateway/log.ts'
@@ -32,11 +33,12 @@ export async function serve(config: GatewayConfig, source?: ConfigSource): Promi
     sockets: socketPort,
     log,
     logOptions: (options) => log.adjust(options),
+    openSource: sourcesOf(),
   })
   keepServing(log)
   const reloading = source === undefined ? null : new Reloading(gateway, source)
   await gateway.start()
-  for (const line of servingLines(gateway, config)) say(line)
+  for (const line of servingLines(gateway, gateway.config)) say(line)
   // On a terminal people have just read it.
   const logged = isatty(1) ? silent : log
   logged.info(started(gateway), runtimeLine())

@@ -10,7 +10,7 @@ import { SpokenWeights } from './spoken-weights.ts'
 import type { Topology } from './topology.ts'
 
 /** What changes a configuration before it counts, such as backends that were discovered; the same object when nothing. */
-export type Amend = (config: GatewayConfig) => GatewayConfig
+type Amend = (config: GatewayConfig) => GatewayConfig
 
 /**
  * What is configured, what was said and found out besides, and the one place where a snapshot takes the place of
@@ -22,10 +22,11 @@ export class Configuration {
   readonly #topology: Topology
   readonly #departures: Departures
   readonly #spoken = new SpokenWeights()
-  #amend: Amend = (config) => config
+  readonly #amend: Amend
   #configured: GatewayConfig
 
-  constructor(context: GatewayContext, topology: Topology, states: BackendStates) {
+  constructor(context: GatewayContext, topology: Topology, states: BackendStates, amend: Amend) {
+    this.#amend = amend
     this.#context = context
     this.#states = states
     this.#topology = topology
@@ -46,11 +47,6 @@ export class Configuration {
   replace(config: GatewayConfig): void {
     this.#configured = config
     this.apply()
-  }
-
-  /** Is asked at each `apply` from now on. */
-  amendWith(amend: Amend): void {
-    this.#amend = amend
   }
 
   /** @throws RangeError when no such pool has such a backend */

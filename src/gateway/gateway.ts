@@ -3,6 +3,7 @@ import { Emitter } from '../core/emitter.ts'
 import { type Duration, parseDuration } from '../core/units.ts'
 import type { SocketPort } from '../net/socket.ts'
 import { closeCodes } from '../protocol/close-codes.ts'
+import type { Backend } from './backend.ts'
 import type { BackendConnection } from './backend-connection.ts'
 import { BackendStates } from './backend-states.ts'
 import { ClientConnection } from './client-connection.ts'
@@ -11,6 +12,7 @@ import { Configuration } from './configuration.ts'
 import { ConnectionReuse } from './connection-reuse.ts'
 import type { GatewayContext } from './context.ts'
 import { Deadline } from './deadline.ts'
+import { Discoveries, type OpenSource } from './discoveries.ts'
 import type { GatewayEmitter, GatewayEvents } from './events.ts'
 import { HealthKeeper } from './health/health-keeper.ts'
 import { IdleCollector } from './idle-collector.ts'
@@ -43,6 +45,8 @@ const namesPatience = 5000
 export interface GatewayParts {
   readonly sockets: SocketPort
   readonly log: Log
+  /** Makes the sources of pools that discover backends. Without it, such pools are a mistake. */
+  readonly openSource?: OpenSource
   /** A reload changed what is configured about the log. Without it, the log stays as it is. */
   readonly logOptions?: (options: GatewayConfig['log']) => void
 }
@@ -55,6 +59,7 @@ export class Gateway implements AsyncDisposable {
   readonly #configuration: Configuration
   readonly #logOptions: GatewayParts['logOptions']
   readonly #turns = new Turns()
+  readonly #discoveries: Discoveries
   readonly #states: BackendStates
   readonly #listeners: Listeners
   readonly #tunnels = new LiveSet<Tunnel>()
@@ -64,7 +69,7 @@ export class Gateway implements AsyncDisposable {
   #goodbyes: PacedClose | null = null
 
   /** Does no I/O. `createGateway` is the friendlier way. */
-  constructor(config: GatewayConfig, { sockets, log, logOptions }: GatewayParts) {
+  constructor(config: GatewayConfig, { sockets, log, logOptions, openSource = noSources }: GatewayParts) {
     const timers = new Timers()
     const tunnels = this.#tunnels
     const closeGrace = () => this.#context.snapshot.config.timeouts.halfClosed
@@ -90,7 +95,13 @@ export class Gateway implements AsyncDisposable {
       },
     }
     this.#states = new BackendStates(this.#context)
-    this.#configuration = new Configuration(this.#context, this.#topology, this.#states)
+    this.#discoveries = new Discoveries(
+      openSource,
+      log,
+      () => void this.#turns.take(() => this.#rediscover()),
+    )
+    const found = (given: GatewayConfig) => this.#discoveries.over(given)
+    this.#configuration = new Configuration(this.#context, this.#topology, this.#states, found)
     this.#listeners = new Listeners(sockets, (socket) => {
       new ClientConnection(this.#context, this.#clients, socket)
     })
@@ -147,10 +158,12 @@ export class Gateway implements AsyncDisposable {
   }
 
   async #open(): Promise<void> {
-    const { config } = this.#context.snapshot
-    await lookUpNames(this.#topology.stage(config), namesPatience, this.#context)
+    const { configured } = this.#configuration
     try {
-      await (await this.#listeners.prepare(config.listen)).commit()
+      await this.#lookUp(configured)
+      this.#discoveries.commit()
+      this.#configuration.apply()
+      await (await this.#listeners.prepare(configured.listen)).commit()
     } catch (error) {
       await this.close()
       throw error
@@ -237,6 +250,7 @@ export class Gateway implements AsyncDisposable {
     this.#state = 'closed'
     this.#context.draining = true
     this.#goodbyes?.stop()
+    this.#discoveries.stop()
     this.#states.stop()
     await this.#listeners.close()
     for (const tunnel of this.#tunnels) tunnel.abort()
@@ -257,6 +271,7 @@ export class Gateway implements AsyncDisposable {
     const context = this.#context
     if (this.#state !== 'closed') this.#state = 'draining'
     context.draining = true
+    this.#discoveries.stop()
     const deadline = new Deadline(milliseconds)
     this.#goodbyes?.stop()
     this.#goodbyes = new PacedClose(context, {
@@ -287,6 +302,20 @@ export class Gateway implements AsyncDisposable {
     await this.#tunnels.whenEmpty()
   }
 
+  /** Finds out where the backends of a configuration are, as far as that takes no long time. */
+  async #lookUp(config: GatewayConfig): Promise<void> {
+    await this.#discoveries.stage(config)
+    await lookUpNames(this.#topology.stage(this.#discoveries.over(config)), namesPatience, this.#context)
+  }
+
+  /** A source found something else: the same way as a reload, but for the configuration. */
+  async #rediscover(): Promise<void> {
+    if (this.#context.draining) return
+    const config = this.#discoveries.over(this.#configuration.configured)
+    await lookUpNames(this.#topology.stage(config), namesPatience, this.#context)
+    if (!this.#context.draining) this.#configuration.apply()
+  }
+
   #reloadHost(): ReloadHost {
     const { log, events } = this.#context
     return {
@@ -296,13 +325,19 @@ export class Gateway implements AsyncDisposable {
       listeners: this.#listeners,
       log,
       events,
-      lookUp: (config) => lookUpNames(this.#topology.stage(config), namesPatience, this.#context),
+      lookUp: (config) => this.#lookUp(config),
+      giveUp: () => this.#discoveries.discard(),
       swap: (config) => {
+        this.#discoveries.commit()
         if (config.log !== this.#configuration.configured.log) this.#logOptions?.(config.log)
         this.#configuration.replace(config)
       },
     }
   }
+}
+
+function noSources(): never {
+  throw new Error('this gateway was made without sources')
 }
 
 /** Ids that are unique among gateways (random part) and within this one (counter), and cheap. */

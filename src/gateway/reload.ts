@@ -2,7 +2,7 @@ import { FairleadError } from '../core/errors.ts'
 import { share } from '../core/share.ts'
 import { configChanges, type ReloadSummary } from './config-changes.ts'
 import type { GatewayEmitter } from './events.ts'
-import type { Listeners } from './listeners.ts'
+import type { Listeners, Prepared } from './listeners.ts'
 import type { Log } from './log.ts'
 import type { GatewayConfig } from './options.ts'
 
@@ -17,8 +17,13 @@ export interface ReloadHost {
   readonly listeners: Listeners
   readonly log: Log
   readonly events: GatewayEmitter
-  /** Makes the names of new backends known, as far as that takes no long time. */
+  /**
+   * Finds out where the backends of a configuration are, as far as that takes no long time.
+   * @throws FairleadError `CONFIG_INVALID` when a pool asks for a source that there is not
+   */
   lookUp(config: GatewayConfig): Promise<void>
+  /** What was looked up is not wanted. */
+  giveUp(): void
   /** From now on everything goes by this configuration. Does not fail. */
   swap(config: GatewayConfig): void
 }
@@ -48,15 +53,24 @@ async function takeOver(host: ReloadHost, config: GatewayConfig): Promise<Reload
   const after = share(before, config)
   const summary = configChanges(before, after)
   if (after === before) return summary
-  await host.lookUp(after)
-  const listeners = host.running ? await host.listeners.prepare(after.listen) : null
-  if (host.stopping()) {
-    await listeners?.discard()
-    throw stopping()
-  }
+  const listeners = await prepare(host, after)
   host.swap(after)
   await listeners?.commit()
   return summary
+}
+
+/** Does all that may fail. */
+async function prepare(host: ReloadHost, config: GatewayConfig): Promise<Prepared | null> {
+  try {
+    await host.lookUp(config)
+    const listeners = host.running ? await host.listeners.prepare(config.listen) : null
+    if (!host.stopping()) return listeners
+    await listeners?.discard()
+    throw stopping()
+  } catch (error) {
+    host.giveUp()
+    throw error
+  }
 }
 
 function stopping(): FairleadError {
