@@ -74,7 +74,8 @@ export class Gateway implements AsyncDisposable {
     const tunnels = this.#tunnels
     const closeGrace = () => this.#context.snapshot.config.timeouts.halfClosed
     const events: GatewayEmitter = new Emitter()
-    this.#health = new HealthKeeper({ timers, sockets, log, events, tunnels, closeGrace })
+    const announce = (backend: Backend, state: 'active' | 'draining') => this.#states.announce(backend, state)
+    this.#health = new HealthKeeper({ timers, sockets, log, events, tunnels, announce, closeGrace })
     this.#logOptions = logOptions
     this.#topology = new Topology(this.#health, timers)
     this.#context = {

@@ -217,8 +217,8 @@ test('a name is asked again as its TTL says, and one that vanishes changes nothi
   const discover = {
     dns: `chat.internal:${one.port}`,
     resolver: [dns.address],
-    interval: { min: '50ms', max: '200ms' },
-  } as const
+    interval: { min: '50ms' as const, max: '200ms' as const },
+  }
   const { gateway, port, log } = await stage.gateway({ pools: { main: { discover } } })
   expect((await ask(port)).body).toBe('one')
   dns.zone.set('chat.internal', [address('127.0.0.1'), address('127.0.0.2')])

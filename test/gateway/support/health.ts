@@ -43,9 +43,14 @@ export async function lineAbout(
   }
 }
 
-/** Answers the ping of a probe, then its Close, then ends. */
-export async function servePing(wire: Wire): Promise<void> {
-  await acceptUpgrade(wire)
+/** Upgrades, answers the ping of a probe, then its Close, then ends. */
+export function servePing(wire: Wire): Promise<void> {
+  return servePingSaying(wire, {})
+}
+
+/** The same, with these fields in the 101. */
+export async function servePingSaying(wire: Wire, lines: Readonly<Record<string, string>>): Promise<void> {
+  await acceptUpgrade(wire, lines)
   const ping = await wire.bytes(6 + 8)
   wire.send(Uint8Array.of(0x8a, 8, ...unmasked(ping)))
   await wire.bytes(6 + 2)
