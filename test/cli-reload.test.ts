@@ -177,6 +177,21 @@ export default { listen, pools: { main: { backends: [backend] } }, routes: [{ po
   )
 
   test(
+    'and the file of a pool that discovers its backends, by itself',
+    async () => {
+      write('list.yaml', `- '${one}'\n`)
+      const found = yaml(one).replace(/backends: .*\]/, 'discover: { file: list.yaml }')
+      const command = fairlead(['run', '-c', write('found.yaml', found)])
+      const url = await command.url()
+      expect(await ask(url)).toBe('one')
+      write('list.yaml', `- '${two}'\n`)
+      await command.says(/"event":"backend.left"/, 'stdout')
+      expect(await ask(url)).toBe('two')
+    },
+    patience,
+  )
+
+  test(
     'without harm to a WebSocket that is open',
     async () => {
       const { WebSocketServer } = await import('ws')

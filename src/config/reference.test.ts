@@ -15,7 +15,7 @@ afterAll(() => rmSync(folder, { recursive: true }))
 process.env.SITE_COOKIE_SECRET = 'sixteen-characters-or-more'
 
 const page = readFileSync(new URL('../../docs/reference/config.md', import.meta.url), 'utf8')
-const guides = ['getting-started', 'choosing-a-policy', 'health'].map((name) =>
+const guides = ['getting-started', 'choosing-a-policy', 'health', 'draining', 'discovery'].map((name) =>
   readFileSync(new URL(`../../docs/guide/${name}.md`, import.meta.url), 'utf8'),
 )
 

@@ -253,6 +253,19 @@ describe('what a reload leaves as it is', () => {
     expect(gateway.backends).toMatchObject([{ pool: 'renamed', connections: 1 }])
   })
 
+  test('the rules of a tunnel, which are those of its beginning', async () => {
+    const { gateway, backend, port, client } = await rawTunnel(stage, {
+      routes: [{ pool: 'main', idle: '300ms' }],
+    })
+    await gateway.reload(options([backend.address]))
+    const later = await joinTunnel(stage, port, backend)
+    // Close 1001 (RFC 6455 §5.5.1).
+    expect([...(await client.bytes(4))].slice(2)).toEqual([0x03, 0xe9])
+    later.client.send(Uint8Array.of(0x81, 0x80, 0, 0, 0, 0))
+    await later.server.bytes(6)
+    expect(later.client.pending).toBe(0)
+  })
+
   test('pools that an edit does not concern, with what their policies remember (ingress-nginx#2461)', async () => {
     const [one, two, three] = [await named('one'), await named('two'), await named('three')]
     const pools = {
