@@ -30,7 +30,8 @@ export interface ReloadHost {
 
 /**
  * Takes another configuration over: opens the new listeners first, then swaps everything at once, then closes the
- * listeners that are not wanted any more. When anything fails, nothing has changed.
+ * listeners that are not wanted any more. When anything fails, nothing has changed. Who comes through a new listener
+ * before the swap is served by the old rules, as everybody else at that time.
  * @throws FairleadError `LISTEN_ADDRESS_IN_USE`, `LISTEN_FAILED`, `GATEWAY_STOPPING`, or what `load` throws
  */
 export async function reload(
