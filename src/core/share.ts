@@ -2,8 +2,7 @@ import { Secret } from './secret.ts'
 
 /**
  * `after`, but every part of it that says the same as the part of `before` in its place is that very object: what has
- * not changed can then be told by `===`. Takes plain data and secrets; the order of keys counts, since routes of a
- * map may be tried in it.
+ * not changed can then be told by `===`. Takes plain data and secrets; the order of keys says nothing.
  */
 export function share<Value>(before: unknown, after: Value): Value {
   if (before === after || typeof before !== 'object' || typeof after !== 'object') return after
@@ -20,12 +19,12 @@ export function same(first: unknown, second: unknown): boolean {
 }
 
 function shareParts(before: object, after: object): object {
-  const [known, entries] = [Object.keys(before), Object.entries(after)]
+  const entries = Object.entries(after)
   const old = before as Readonly<Record<string, unknown>>
-  let equal = known.length === entries.length
-  const parts = entries.map(([key, value], index) => {
+  let equal = Object.keys(before).length === entries.length
+  const parts = entries.map(([key, value]) => {
     const part = Object.hasOwn(old, key) ? share(old[key], value) : value
-    equal &&= known[index] === key && part === old[key]
+    equal &&= Object.hasOwn(old, key) && part === old[key]
     return [key, part] as const
   })
   if (equal) return before

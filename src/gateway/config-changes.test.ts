@@ -17,6 +17,8 @@ const nothing = { added: [], removed: [], changed: [] }
 
 test('nothing has changed when all says the same', () => {
   expect(changes({ listen: [{ port: 1 }, { host: '::1', port: 2 }] }).changed).toBe(false)
+  const { a, b } = base.pools
+  expect(changes({ pools: { b, a } as GatewayOptions['pools'] }).changed).toBe(false)
 })
 
 test('listeners have the names of their addresses', () => {
