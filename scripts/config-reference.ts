@@ -72,6 +72,8 @@ pools:
       - 127.0.0.1:3001
       - address: "[::1]:3002"
         weight: 2
+        maxConnections: 2000
+        connectRate: { perSecond: 100, burst: 2 }
         state: active
       - unix:/run/chat.sock
     health:
@@ -93,6 +95,10 @@ pools:
       earlyClose: 1s
     slowStart: { window: 30s, from: 10 }
     panic: 50
+    maxConnections: 50000
+    maxConnectionsPerBackend: 20000
+    connectRate: { perSecond: 500, burst: 10 }
+    waitingRoom: { size: 1024, timeout: 5s }
     retries: { attempts: 2, total: 5s, budget: 20, minPerSecond: 10 }
     drainOnRestart: true
   site:
@@ -154,6 +160,12 @@ routes:
 
 trustedProxies: [10.0.0.0/8, "::1"]
 
+admission:
+  maxConnections: 100000
+  maxConnectionsPerClient: 100
+  rate: { perSecond: 2000, burst: 40 }
+  ratePerClient: { perSecond: 5, burst: 20 }
+
 timeouts:
   connect: 3s
   requestHead: 10s
@@ -170,6 +182,7 @@ timeouts:
 limits:
   head: 16KiB
   fields: 100
+  clientConnections: 100000
   idleBackendConnections: 128
 
 log:

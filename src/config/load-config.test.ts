@@ -86,7 +86,7 @@ timeouts:
         'bad.yaml:5:16: pools.chat.backends[0]: found "127.0.0.1", expected host:port, [ipv6]:port or unix:/path',
         '  5 |     backends: [127.0.0.1]',
         '    |                ^',
-        "bad.yaml:6:1: routs: found an unknown key, expected listen, pools, routes, trustedProxies, timeouts, limits or log (did you mean 'routes'?)",
+        "bad.yaml:6:1: routs: found an unknown key, expected listen, pools, routes, trustedProxies, admission, timeouts, limits or log (did you mean 'routes'?)",
         '  6 | routs: []',
         '    | ^',
         "bad.yaml:8:12: timeouts.connect: found 5, expected a duration with its unit, such as '250ms', '5s' or '2m', above 0 and at most '24d'",

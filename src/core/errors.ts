@@ -20,6 +20,8 @@ export type ErrorCode =
   | 'UPGRADE_INVALID'
   | 'CLIENT_GONE'
   | 'ROUTE_NOT_FOUND'
+  | 'CLIENT_LIMIT'
+  | 'CLIENT_RATE'
   // backend
   | 'NO_BACKEND'
   | 'BACKEND_REFUSED'
@@ -30,6 +32,10 @@ export type ErrorCode =
   | 'BACKEND_CLOSED'
   | 'BACKEND_UPGRADE_INVALID'
   // gateway
+  | 'WAITING_ROOM_FULL'
+  | 'WAITED_TOO_LONG'
+  | 'GATEWAY_FULL'
+  | 'DESCRIPTORS_LOW'
   | 'GATEWAY_STOPPING'
   | 'INTERNAL'
 

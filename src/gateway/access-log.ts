@@ -17,6 +17,8 @@ interface Served {
   readonly status: number
   readonly bytesFromClient: number
   readonly bytesFromBackend: number
+  /** Milliseconds it waited for a seat. */
+  readonly waitedMs?: number
 }
 
 // Paths are logged without their query, and no header but Host: both may carry tokens.
@@ -36,9 +38,10 @@ export function logRequest(context: GatewayContext, served: Served, peer: Peer, 
       status: served.status,
       backend: backend?.address,
       attempts: served.attempts,
-      durationMs: Math.round((context.timers.now() - startedAt) * 1000) / 1000,
+      durationMs: rounded(context.timers.now() - startedAt),
       bytesFromClient: served.bytesFromClient,
       bytesFromBackend: served.bytesFromBackend,
+      ...(served.waitedMs !== undefined && served.waitedMs > 0 && { waitedMs: rounded(served.waitedMs) }),
       ...(code !== null && { code }),
     },
     'request',
@@ -81,7 +84,7 @@ export function logRefused(context: GatewayContext, requestId: string, peer: Pee
 /** The line and the event of a new tunnel. */
 export function tellTunnelOpened(
   context: GatewayContext,
-  { head, startedAt, attempts }: Served,
+  { head, startedAt, attempts, waitedMs = 0 }: Served,
   tunnel: Tunnel,
   peer: Peer,
 ): void {
@@ -96,7 +99,8 @@ export function tellTunnelOpened(
     path: head.path,
     backend: tunnel.backend.address,
     attempts,
-    handshakeMs: Math.round((tunnel.openedAt - startedAt) * 1000) / 1000,
+    handshakeMs: rounded(tunnel.openedAt - startedAt),
+    waitedMs: rounded(waitedMs),
   }
   if (accessLog) log.info({ event: 'tunnel.opened', ...start }, 'tunnel opened')
   if (listens) events.emit('tunnel.opened', start)
@@ -126,4 +130,8 @@ export function logFailure(
   const line = { event: 'request.failed', requestId, code, backend: backend?.address }
   if (code.startsWith('BACKEND_') || code === 'NO_BACKEND') context.log.warn(line, message)
   else context.log.debug(line, message)
+}
+
+function rounded(milliseconds: number): number {
+  return Math.round(milliseconds * 1000) / 1000
 }

@@ -2,6 +2,7 @@ import { DecayingPeak } from '../core/balancing/decaying-peak.ts'
 import type { Policy } from '../core/balancing/policy.ts'
 import { isAddress, resolveAddresses } from '../net/address.ts'
 import type { ConnectTarget } from '../net/socket.ts'
+import { BackendSeats } from './admission/backend-seats.ts'
 import { BackendHealth } from './health/backend-health.ts'
 import type { BackendAddress } from './options.ts'
 
@@ -49,6 +50,7 @@ export class Backend {
   }
 
   readonly health = new BackendHealth()
+  readonly seats = new BackendSeats()
   #connections = 0
   #active = 0
   #watchers: readonly Watcher[] = []

@@ -83,6 +83,15 @@ export class ClientConnection implements Requester, Upgrader {
     else if (this.#work instanceof Upgrade) this.#work.stop()
   }
 
+  /** Makes room for another client, if it only waits for its next request. */
+  shed(): boolean {
+    if (this.#phase !== 'idle' || this.#fresh) return false
+    this.#phase = 'lingering'
+    this.socket.end()
+    this.socket.close()
+    return true
+  }
+
   abort(): void {
     // The close is told later only: an answer of the backend that comes before must not open a tunnel.
     this.#work?.cancel()
@@ -177,7 +186,7 @@ export class ClientConnection implements Requester, Upgrader {
       logRequest(this.#context, exchange, this.peer, failure.code)
       return
     }
-    const keepOpen = !exchange.awaitsBody && this.#mayKeepOpen(exchange.head)
+    const keepOpen = !exchange.awaitsBody && this.#mayKeepOpen(exchange.head, failure)
     exchange.status = this.#answer(failure, exchange.requestId, exchange.head, keepOpen)
     logRequest(this.#context, exchange, this.peer, failure.code)
     this.#afterAnswer(keepOpen)
@@ -217,7 +226,7 @@ export class ClientConnection implements Requester, Upgrader {
   upgradeFailed(upgrade: Upgrade, failure: Failure): void {
     this.#work = null
     logFailure(this.#context, failure, upgrade.requestId, upgrade.backend)
-    const keepOpen = this.#mayKeepOpen(upgrade.head) && !upgrade.hasEarlyBytes
+    const keepOpen = this.#mayKeepOpen(upgrade.head, failure) && !upgrade.hasEarlyBytes
     upgrade.status = this.#answer(failure, upgrade.requestId, upgrade.head, keepOpen)
     logRequest(this.#context, upgrade, this.peer, failure.code)
     this.#afterAnswer(keepOpen)
@@ -371,8 +380,8 @@ export class ClientConnection implements Requester, Upgrader {
     this.#linger()
   }
 
-  #mayKeepOpen(head: RequestHead): boolean {
-    return head.keepAlive && !this.#context.draining
+  #mayKeepOpen(head: RequestHead, failure?: Failure): boolean {
+    return head.keepAlive && !this.#context.draining && failure?.code !== 'DESCRIPTORS_LOW'
   }
 
   /** Returns the status it sent. */

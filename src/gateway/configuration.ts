@@ -62,6 +62,7 @@ export class Configuration {
     if (config === before.config) return
     const after = makeSnapshot(config, this.#topology, before)
     this.#context.snapshot = after
+    this.#context.admission.reconfigure(after)
     this.#departures.update(backendsOf(before), backendsOf(after))
     this.#topology.retire(poolsOf(before), poolsOf(after))
     this.#order(before.config, config)

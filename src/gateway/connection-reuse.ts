@@ -44,6 +44,17 @@ export class ConnectionReuse implements BackendUser {
     this.#idle.set(connection.backend, idle)
   }
 
+  /** Ends one, for its descriptor; false when there is none. */
+  shed(): boolean {
+    for (const idle of this.#idle.values()) {
+      const connection = idle.shift()
+      if (connection === undefined) continue
+      connection.abort()
+      return true
+    }
+    return false
+  }
+
   /** Ends those to one backend that gets no new requests. */
   closeOf(backend: Backend): void {
     const idle = this.#idle.get(backend)

@@ -1,4 +1,6 @@
 import type { SocketPort } from '../net/socket.ts'
+import type { Admission } from './admission/admission.ts'
+import type { Descriptors } from './admission/descriptors.ts'
 import type { BackendConnectionHost } from './backend-connection.ts'
 import type { ConnectionReuse } from './connection-reuse.ts'
 import type { HealthKeeper } from './health/health-keeper.ts'
@@ -12,6 +14,8 @@ export interface GatewayContext extends TunnelHost, BackendConnectionHost {
   readonly sockets: SocketPort
   readonly reuse: ConnectionReuse
   readonly health: HealthKeeper
+  readonly admission: Admission
+  readonly descriptors: Descriptors
   /** True from the start of a drain: answers say `Connection: close`. */
   draining: boolean
   nextRequestId(): string

@@ -26,6 +26,7 @@ export class Dial {
   #nextTarget = 0
   /** Whether the connect counts in the backend's load. */
   #counted = false
+  /** While it connects. */
   #socket: Socket | null = null
   /** Milliseconds that the connect under way may take. */
   #timeout = 0
@@ -60,19 +61,19 @@ export class Dial {
     this.#uncount()
     const socket = this.#socket
     if (socket === null) return
-    this.#socket = null
+    this.#disconnect()
     socket.context = null
     socket.abort()
   }
 
   opened(socket: Socket): void {
-    this.#socket = null
+    this.#disconnect()
     this.#dialler.dialled(socket, this.#backend)
     this.#uncount()
   }
 
   failed(error: SocketError | null): void {
-    this.#socket = null
+    this.#disconnect()
     this.#connect(error)
   }
 
@@ -93,13 +94,24 @@ export class Dial {
       target = this.#backend.targets(now)[this.#nextTarget++]
     }
     const left = this.#selection.deadline - now
+    if (left > 0 && !this.#context.descriptors.mayConnect()) {
+      this.#uncount()
+      this.#dialler.dialFailed(noDescriptors)
+      return
+    }
     if (left <= 0) {
       this.#uncount()
       this.#dialler.dialFailed(this.#lastFailure)
       return
     }
     this.#timeout = Math.min(this.#connectTimeout, left)
+    this.#context.descriptors.connecting++
     this.#socket = sockets.connect(target, this.#timeout, dialHandler, this)
+  }
+
+  #disconnect(): void {
+    this.#socket = null
+    this.#context.descriptors.connecting--
   }
 
   /** Gives this backend up and turns to another; false when none is left. */
@@ -151,6 +163,11 @@ export class Dial {
       `backend ${backend.address} could not be reached: ${reason}`,
     )
   }
+}
+
+const noDescriptors: Failure = {
+  code: 'DESCRIPTORS_LOW',
+  message: 'the gateway has no descriptor left for another connection',
 }
 
 function reasonOf(error: SocketError | null): string {

@@ -18,7 +18,8 @@ export function failureAnswer(
   let text = responseStart(status)
   text += 'Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n'
   text += `Content-Length: ${Buffer.byteLength(body)}\r\n`
-  if (status === 503) text += `Retry-After: ${retrySeconds()}\r\n`
+  const seconds = failure.retryAfter ?? (status === 503 ? retrySeconds() : 0)
+  if (seconds > 0) text += `Retry-After: ${seconds}\r\n`
   if (status === 426) text += `Sec-WebSocket-Version: ${supportedVersion}\r\nUpgrade: websocket\r\n`
   text += connectionField(status, head, keepOpen)
   return Buffer.from(head?.method === 'HEAD' ? `${text}\r\n` : `${text}\r\n${body}`)

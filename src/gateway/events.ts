@@ -1,5 +1,6 @@
 import type { Emitter } from '../core/emitter.ts'
 import type { ErrorCode } from '../core/errors.ts'
+import type { DescriptorLevel, RoomLevel } from './admission/levels.ts'
 import type { BackendState } from './backend.ts'
 import type { ReloadSummary } from './config-changes.ts'
 
@@ -10,6 +11,8 @@ export interface GatewayEvents {
   'backend.state': BackendStateChange
   /** A drained backend has neither tunnels nor HTTP requests any more. */
   'backend.drained': { readonly backend: string }
+  'room.level': RoomLevelChange
+  'descriptors.level': DescriptorLevelChange
   'backend.unhealthy': BackendUnhealthy
   'backend.healthy': BackendHealthy
   'backend.ejected': BackendEjected
@@ -39,6 +42,8 @@ export interface TunnelStart {
   readonly attempts: number
   /** Milliseconds from the request to the 101. */
   readonly handshakeMs: number
+  /** Milliseconds of these that it waited for a seat; 0 when it got one at once. */
+  readonly waitedMs: number
 }
 
 /** A tunnel has ended. */
@@ -64,6 +69,25 @@ export interface BackendStateChange {
   readonly previous: BackendState
   /** Whose word it was. */
   readonly by: StateSource
+}
+
+/** A waiting room has become full, is filling (80 %), or is calm again (below 50 %). */
+export interface RoomLevelChange {
+  readonly pool: string
+  readonly level: RoomLevel
+  /** Upgrades that wait. */
+  readonly waiting: number
+  /** Most that may wait. */
+  readonly size: number
+}
+
+/** The gateway comes close to the client connections it may have, has no more to give, or has enough again. */
+export interface DescriptorLevelChange {
+  readonly level: DescriptorLevel
+  /** Client connections, idle ones and those of tunnels included. */
+  readonly clients: number
+  /** Most there may be. */
+  readonly limit: number
 }
 
 /** So many probes in a row have failed. */

@@ -7,6 +7,8 @@ export interface Failure {
   readonly message: string
   /** Instead of the usual status of the code. */
   readonly status?: number
+  /** Seconds after which trying again may help. */
+  readonly retryAfter?: number
 }
 
 const statuses: Partial<Record<ErrorCode, number>> = {
@@ -17,6 +19,8 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   REQUEST_BODY_TIMEOUT: 408,
   UPGRADE_INVALID: 400,
   ROUTE_NOT_FOUND: 404,
+  CLIENT_LIMIT: 429,
+  CLIENT_RATE: 429,
   NO_BACKEND: 503,
   BACKEND_REFUSED: 502,
   BACKEND_CONNECT_TIMEOUT: 504,
@@ -25,6 +29,10 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   BACKEND_RESPONSE_INVALID: 502,
   BACKEND_CLOSED: 502,
   BACKEND_UPGRADE_INVALID: 502,
+  WAITING_ROOM_FULL: 503,
+  WAITED_TOO_LONG: 503,
+  GATEWAY_FULL: 503,
+  DESCRIPTORS_LOW: 503,
   GATEWAY_STOPPING: 503,
 }
 

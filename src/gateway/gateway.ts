@@ -3,6 +3,9 @@ import { Emitter } from '../core/emitter.ts'
 import { type Duration, parseDuration } from '../core/units.ts'
 import type { SocketPort } from '../net/socket.ts'
 import { closeCodes } from '../protocol/close-codes.ts'
+import { Admission } from './admission/admission.ts'
+import { ClientGate } from './admission/client-gate.ts'
+import { Descriptors } from './admission/descriptors.ts'
 import type { Backend } from './backend.ts'
 import type { BackendConnection } from './backend-connection.ts'
 import { BackendStates } from './backend-states.ts'
@@ -26,7 +29,14 @@ import { checkedOptions } from './parse-options.ts'
 import { describePolicy } from './policy-options.ts'
 import { type ReloadHost, reload } from './reload.ts'
 import { makeSnapshot, ownPools } from './snapshot.ts'
-import { type BackendStatus, backendStatuses, type PoolStatus } from './status.ts'
+import {
+  type AdmissionStatus,
+  admissionStatus,
+  type BackendStatus,
+  backendStatuses,
+  capOf,
+  type PoolStatus,
+} from './status.ts'
 import { Timers } from './timers.ts'
 import { Topology } from './topology.ts'
 import type { Tunnel } from './tunnel.ts'
@@ -62,6 +72,7 @@ export class Gateway implements AsyncDisposable {
   readonly #discoveries: Discoveries
   readonly #states: BackendStates
   readonly #listeners: Listeners
+  readonly #gate: ClientGate<ClientConnection>
   readonly #tunnels = new LiveSet<Tunnel>()
   readonly #clients = new LiveSet<ClientConnection>()
   readonly #backendConnections = new LiveSet<BackendConnection>()
@@ -72,10 +83,14 @@ export class Gateway implements AsyncDisposable {
   constructor(config: GatewayConfig, { sockets, log, logOptions, openSource = noSources }: GatewayParts) {
     const timers = new Timers()
     const tunnels = this.#tunnels
-    const closeGrace = () => this.#context.snapshot.config.timeouts.halfClosed
+    const backendConnections = this.#backendConnections
+    const reuse = new ConnectionReuse()
     const events: GatewayEmitter = new Emitter()
+    const told = { timers, log, events }
+    const closeGrace = () => this.#context.snapshot.config.timeouts.halfClosed
+    const changed = () => this.#context.admission.wake()
     const announce = (backend: Backend, state: 'active' | 'draining') => this.#states.announce(backend, state)
-    this.#health = new HealthKeeper({ timers, sockets, log, events, tunnels, announce, closeGrace })
+    this.#health = new HealthKeeper({ timers, sockets, log, events, tunnels, announce, closeGrace, changed })
     this.#logOptions = logOptions
     this.#topology = new Topology(this.#health, timers)
     this.#context = {
@@ -85,8 +100,17 @@ export class Gateway implements AsyncDisposable {
       timers,
       tunnels,
       health: this.#health,
-      backendConnections: this.#backendConnections,
-      reuse: new ConnectionReuse(),
+      admission: new Admission(told, config),
+      descriptors: new Descriptors({
+        ...told,
+        reuse,
+        clients: this.#clients,
+        tunnels,
+        backendConnections,
+        limits: () => this.#context.snapshot.config.limits,
+      }),
+      backendConnections,
+      reuse,
       collector: new IdleCollector(timers, sockets.collectGarbage, () => tunnels.size),
       events,
       draining: false,
@@ -103,8 +127,14 @@ export class Gateway implements AsyncDisposable {
     )
     const found = (given: GatewayConfig) => this.#discoveries.over(given)
     this.#configuration = new Configuration(this.#context, this.#topology, this.#states, found)
+    // A backend that may serve again may have room for those who wait.
+    events.on('backend.state', changed)
+    const { descriptors, nextRequestId } = this.#context
+    this.#gate = new ClientGate({ timers, descriptors, nextRequestId, clients: this.#clients })
     this.#listeners = new Listeners(sockets, (socket) => {
+      if (!this.#gate.admits(socket)) return
       new ClientConnection(this.#context, this.#clients, socket)
+      this.#context.descriptors.accepted()
     })
   }
 
@@ -131,13 +161,24 @@ export class Gateway implements AsyncDisposable {
   /** Every pool with its backends, at this moment. */
   get pools(): readonly PoolStatus[] {
     const { backends } = this
-    return [...this.#context.snapshot.pools].map(([name, { config, pool }]) => ({
-      name,
-      policy: describePolicy(config.policy),
-      retries: pool.retries.budget.granted,
-      retriesDenied: pool.retries.budget.denied,
-      backends: backends.filter(({ pool }) => pool === name),
-    }))
+    return [...this.#context.snapshot.pools].map(([name, { config, pool }]) => {
+      const { used, cap, queue } = this.#context.admission.room(name)
+      return {
+        name,
+        policy: describePolicy(config.policy),
+        seats: used,
+        maxConnections: capOf(cap),
+        waiting: queue.size,
+        retries: pool.retries.budget.granted,
+        retriesDenied: pool.retries.budget.denied,
+        backends: backends.filter((backend) => backend.pool === name),
+      }
+    })
+  }
+
+  /** What the whole gateway has taken in, at this moment. */
+  get admission(): AdmissionStatus {
+    return admissionStatus(this.#context.admission, this.#context.descriptors)
   }
 
   /** Calls `listener` at each `event` from now on, until the function that is returned is called. */
@@ -169,6 +210,7 @@ export class Gateway implements AsyncDisposable {
       await this.close()
       throw error
     }
+    this.#context.descriptors.start()
     // Closed meanwhile: what was opened since then goes as well.
     if (this.#context.draining) await this.#listeners.close()
     else this.#health.start()
@@ -252,15 +294,18 @@ export class Gateway implements AsyncDisposable {
     this.#context.draining = true
     this.#goodbyes?.stop()
     this.#discoveries.stop()
+    this.#context.admission.stop()
     this.#states.stop()
     await this.#listeners.close()
     for (const tunnel of this.#tunnels) tunnel.abort()
     for (const client of this.#clients) client.abort()
+    this.#gate.abort()
     this.#context.reuse.closeAll()
     for (const connection of this.#backendConnections) connection.abort()
     await Promise.all([this.#empty(), this.#health.stop()])
     await this.#backendConnections.whenEmpty()
     this.#configuration.stop()
+    this.#context.descriptors.stop()
     this.#context.timers.stop()
   }
 

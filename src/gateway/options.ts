@@ -1,4 +1,10 @@
 import { z } from 'zod'
+import {
+  backendAdmission,
+  gatewayAdmission,
+  poolAdmission,
+  sameLimitsEverywhere,
+} from './admission/admission-options.ts'
 import { discoverOption } from './discover-options.ts'
 import { healthOptions } from './health/health-options.ts'
 import { sameHealthEverywhere } from './health/same-health.ts'
@@ -65,6 +71,7 @@ const backend = z.union([
   z.strictObject({
     address,
     weight,
+    ...backendAdmission,
     state: backendState.optional().meta({
       description:
         '`draining`: no new connections, and live tunnels are closed one by one over `timeouts.drain`. `disabled`: no new connections, and what is live stays. An address that several pools name has one state, the strictest.',
@@ -89,10 +96,10 @@ export function parseBackendAddress(text: string): BackendAddress | undefined {
 }
 
 const parsedBackend = backend.transform((value, context) => {
-  const { address, weight, state } =
-    typeof value === 'string' ? { address: value, weight: 1, state: undefined } : value
+  const own = typeof value === 'string' ? { address: value, weight: 1 } : value
+  const { address } = own
   const target = parseBackendAddress(address)
-  if (target !== undefined) return { address, target, weight, ...(state !== undefined && { state }) }
+  if (target !== undefined) return { ...own, target }
   context.addIssue({
     code: 'custom',
     path: typeof value === 'string' ? [] : ['address'],
@@ -125,6 +132,7 @@ const poolFields = z.strictObject({
     .meta({ description: 'The servers of this pool. With `discover`, those that are always in it.' }),
   discover: discoverOption,
   ...healthOptions,
+  ...poolAdmission,
   retries: retryOption,
   drainOnRestart: z.boolean().default(true).meta({
     description:
@@ -221,6 +229,10 @@ const limits = z
       .max(1000)
       .default(100)
       .meta({ description: 'Most header fields in one head, and in one trailer; then 431 or 502.' }),
+    clientConnections: z.int().min(1).max(10_000_000).optional().meta({
+      description:
+        "Most client connections, idle ones included; more get 503. Never more than half of the process's file descriptors, less a reserve, since each may need another one for its backend; without it: so many.",
+    }),
     idleBackendConnections: z
       .int()
       .min(0)
@@ -260,6 +272,7 @@ export const gatewayOptions = z
       .record(name, pool)
       .refine((pools) => Object.keys(pools).length > 0, 'expected at least one pool')
       .superRefine(sameHealthEverywhere)
+      .superRefine(sameLimitsEverywhere)
       .meta({ description: 'The pools of backends, by name.' }),
     routes: z
       .array(route)
@@ -272,6 +285,7 @@ export const gatewayOptions = z
         description:
           'Addresses or CIDR blocks of proxies in front of this one. Only their `X-Forwarded-*`, `Forwarded` and `X-Request-Id` are believed and continued; from everybody else they are replaced.',
       }),
+    ...gatewayAdmission,
     timeouts,
     limits,
     log,

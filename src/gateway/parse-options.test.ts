@@ -127,20 +127,20 @@ describe('each mistake names the field, what was found and what is allowed', () 
 describe('unknown keys', () => {
   test('a near miss is answered with a guess', () => {
     expect(problemsOf({ ...valid, timeout: {} })).toEqual([
-      "timeout: found an unknown key, expected listen, pools, routes, trustedProxies, timeouts, limits or log (did you mean 'timeouts'?)",
+      "timeout: found an unknown key, expected listen, pools, routes, trustedProxies, admission, timeouts, limits or log (did you mean 'timeouts'?)",
     ])
   })
 
   test('a mistyped required key is one mistake, not two', () => {
     expect(problemsOf({ ...valid, pools: { chat: { backend: ['a:1'] } } })).toEqual([
-      "pools.chat.backend: found an unknown key, expected policy, backends, discover, health, ejection, slowStart, panic, retries or drainOnRestart (did you mean 'backends'?)",
+      "pools.chat.backend: found an unknown key, expected policy, backends, discover, health, ejection, slowStart, panic, maxConnections, maxConnectionsPerBackend, connectRate, waitingRoom, retries or drainOnRestart (did you mean 'backends'?)",
     ])
   })
 
   test('a key that is already there is not guessed', () => {
     const [problem] = problemsOf({ ...valid, pools: { chat: { backend: [], backends: ['a:1'] } } })
     expect(problem).toBe(
-      'pools.chat.backend: found an unknown key, expected policy, backends, discover, health, ejection, slowStart, panic, retries or drainOnRestart',
+      'pools.chat.backend: found an unknown key, expected policy, backends, discover, health, ejection, slowStart, panic, maxConnections, maxConnectionsPerBackend, connectRate, waitingRoom, retries or drainOnRestart',
     )
   })
 })
@@ -166,7 +166,7 @@ describe('of several shapes the likeliest is explained', () => {
       'nothing fits, so all are named',
       withBackends(7),
       [
-        'pools.chat.backends[0]: found 7, expected host:port, [ipv6]:port or unix:/path, or a map with address, weight and state',
+        'pools.chat.backends[0]: found 7, expected host:port, [ipv6]:port or unix:/path, or a map with address, weight, maxConnections, connectRate and state',
       ],
     ],
     [

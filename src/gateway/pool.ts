@@ -24,10 +24,22 @@ export class Pool {
   readonly #chooser: Chooser
   /** What this pick has tried already. */
   #tried: readonly Backend[] | null = null
+  /** When the first of those that have no room now may have some, in milliseconds; -1: all have room. */
+  #room = -1
+  /** The moment of the pick, so that a question has the same answer throughout. */
+  #now = 0
   // Made once: a pick allocates nothing. A panic overrides health, never what the operator says.
   readonly #accept = (index: number): boolean => {
     const backend = this.backends[index] as Backend
     return backend.serves && this.health.accepts(index) && this.#tried?.includes(backend) !== true
+  }
+  readonly #acceptUpgrade = (index: number): boolean => {
+    const backend = this.backends[index] as Backend
+    if (backend.state !== 'active' || this.#tried?.includes(backend) === true) return false
+    const wait = backend.seats.wait(this.#now)
+    if (wait === 0) return this.health.accepts(index)
+    if (this.health.serves(index) && !(this.#room >= 0 && this.#room <= wait)) this.#room = wait
+    return false
   }
 
   /** Listens to the loads of its backends until `retire`. */
@@ -59,7 +71,7 @@ export class Pool {
   /** Begins to choose a backend for one request. */
   select(head: RequestHead, peer: Peer, upgrade: boolean): Selection {
     const { forUpgrades, forRequests, keyOf } = this.#chooser
-    return new Selection(this, upgrade ? forUpgrades : forRequests, keyOf(head, peer))
+    return new Selection(this, upgrade ? forUpgrades : forRequests, keyOf(head, peer), upgrade)
   }
 
   /** The policy proposes, eligibility disposes: the next backend that may serve and was not tried yet, or null. */
@@ -70,6 +82,36 @@ export class Pool {
     if (index === -1 && this.health.relax()) index = policy.pick(this.#accept, key)
     this.#tried = null
     return index === -1 ? null : (this.backends[index] as Backend)
+  }
+
+  /**
+   * The same for an upgrade, for which the backend must have a seat and a token of its rate.
+   * @returns milliseconds until one of those that could serve it may have room, Infinity for when a seat is freed,
+   *   if there are any; null if there are none
+   */
+  pickSeat(policy: Policy, key: number, tried: readonly Backend[] | null): Backend | number | null {
+    this.#tried = tried
+    this.#room = -1
+    this.#now = performance.now()
+    this.health.begin()
+    let index = policy.pick(this.#acceptUpgrade, key)
+    // Whoever only waits for a token has one soon: not a reason to give a backend that starts slowly more than its share.
+    const soon = this.#room >= 0 && this.#room !== Number.POSITIVE_INFINITY
+    if (index === -1 && !soon && this.health.relax()) index = policy.pick(this.#acceptUpgrade, key)
+    this.#tried = null
+    if (index !== -1) return this.backends[index] as Backend
+    return this.#room >= 0 ? this.#room : null
+  }
+
+  /** Whether none but those tried could serve, however much room they had. */
+  hopeless(tried: readonly Backend[] | null): boolean {
+    return !this.backends.some(
+      (backend, index) =>
+        (this.weights[index] as number) > 0 &&
+        backend.state === 'active' &&
+        this.health.serves(index) &&
+        tried?.includes(backend) !== true,
+    )
   }
 
   /** Whether somebody else could take what this backend gets here; true when it gets nothing. */
@@ -99,16 +141,19 @@ export class Selection {
   readonly pool: Pool
   readonly key: number
   readonly #policy: Policy
+  /** Whether it is for an upgrade, which needs a seat. */
+  readonly #seat: boolean
   #first: Backend | null = null
   /** All that were chosen; made for the second one, which most requests never need. */
   #tried: Backend[] | null = null
   /** Until when another backend may be tried, and connects may take; set by `first`. */
   deadline = 0
 
-  constructor(pool: Pool, policy: Policy, key: number) {
+  constructor(pool: Pool, policy: Policy, key: number, seat: boolean) {
     this.pool = pool
     this.key = key
     this.#policy = policy
+    this.#seat = seat
   }
 
   /** Backends that were chosen so far. */
@@ -131,6 +176,10 @@ export class Selection {
    * attempts, time is over, or the pool's budget for retries is spent.
    */
   another(now: number): Backend | null {
+    if (this.#seat) {
+      const chosen = this.nextSeat(now)
+      return typeof chosen === 'number' ? null : chosen
+    }
     const { rules, budget } = this.pool.retries
     if (this.#first === null || this.attempts > rules.attempts || now >= this.deadline) return null
     const tried = this.#tried ?? [this.#first]
@@ -139,5 +188,33 @@ export class Selection {
     tried.push(next)
     this.#tried = tried
     return next
+  }
+
+  /**
+   * A backend with a seat for an upgrade, the first one or another as `another` says; or milliseconds until one may
+   * have room (see `Pool.pickSeat`), for which nothing is counted; or null when that is enough.
+   */
+  nextSeat(now: number): Backend | number | null {
+    const { rules, budget } = this.pool.retries
+    const first = this.#first
+    if (first !== null && (this.attempts > rules.attempts || now >= this.deadline)) return null
+    const tried = first === null ? null : (this.#tried ?? [first])
+    const chosen = this.pool.pickSeat(this.#policy, this.key, tried)
+    if (chosen === null || typeof chosen === 'number') return chosen
+    if (tried === null) {
+      budget.request(now)
+      this.deadline = now + rules.total
+      this.#first = chosen
+      return chosen
+    }
+    if (!budget.take(now, rules)) return null
+    tried.push(chosen)
+    this.#tried = tried
+    return chosen
+  }
+
+  /** Whether no backend but those that were tried could serve, however much room they had. */
+  get hopeless(): boolean {
+    return this.pool.hopeless(this.#tried ?? (this.#first === null ? null : [this.#first]))
   }
 }

@@ -1,3 +1,5 @@
+import type { Admission } from './admission/admission.ts'
+import type { Descriptors } from './admission/descriptors.ts'
 import type { Backend, BackendState } from './backend.ts'
 import type { Pool } from './pool.ts'
 import type { Tunnel } from './tunnel.ts'
@@ -7,6 +9,12 @@ export interface PoolStatus {
   readonly name: string
   /** As told to people: `round-robin`, `hash of header x-user`. */
   readonly policy: string
+  /** Upgrades under way and live tunnels. */
+  readonly seats: number
+  /** Most of them; null: no cap. */
+  readonly maxConnections: number | null
+  /** Upgrades that wait for a seat. */
+  readonly waiting: number
   /** Requests and upgrades that were tried with another backend, once for each. */
   readonly retries: number
   /** Those that were not, because the budget for retries was spent. */
@@ -25,6 +33,10 @@ export interface BackendStatus {
   readonly connections: number
   /** Connects, upgrades and HTTP requests under way. */
   readonly active: number
+  /** Upgrades under way and live tunnels, in all pools that name the address. */
+  readonly seats: number
+  /** Most of them; null: no cap. */
+  readonly maxConnections: number | null
   /** HTTP requests and upgrades sent to it. */
   readonly requests: number
   readonly connectFailures: number
@@ -39,6 +51,38 @@ export interface BackendStatus {
   readonly messagesFromBackends: number
   readonly bytesFromClients: number
   readonly bytesFromBackends: number
+}
+
+/** What the whole gateway has taken in, at a moment. */
+export interface AdmissionStatus {
+  /** Upgrades under way and live tunnels. */
+  readonly seats: number
+  /** Most of them; null: no cap. */
+  readonly maxConnections: number | null
+  /** Upgrades that wait for a seat. */
+  readonly waiting: number
+  /** Client connections, idle ones and those of tunnels included. */
+  readonly clientConnections: number
+  /** Most of them, as the options and the process's file descriptors allow; null: no limit. */
+  readonly maxClientConnections: number | null
+  /** Clients that are remembered because of limits for each. */
+  readonly knownClients: number
+}
+
+export function admissionStatus(admission: Admission, descriptors: Descriptors): AdmissionStatus {
+  return {
+    seats: admission.used,
+    maxConnections: capOf(admission.cap),
+    waiting: admission.waiting,
+    clientConnections: descriptors.clients,
+    maxClientConnections: capOf(descriptors.clientLimit),
+    knownClients: admission.clients,
+  }
+}
+
+/** Null instead of Infinity, which JSON does not know. */
+export function capOf(cap: number): number | null {
+  return cap === Number.POSITIVE_INFINITY ? null : cap
 }
 
 /** Every backend of every pool, with its numbers at this moment. */
@@ -66,7 +110,7 @@ class TrafficTotals {
 
 function backendStatus(pool: Pool, index: number, live: TrafficTotals = new TrafficTotals()): BackendStatus {
   const backend = pool.backends[index] as Backend
-  const { address, state, connections, active, requests, connectFailures, health, ended } = backend
+  const { address, state, connections, active, requests, connectFailures, health, seats, ended } = backend
   return {
     pool: pool.name,
     address,
@@ -74,6 +118,8 @@ function backendStatus(pool: Pool, index: number, live: TrafficTotals = new Traf
     state,
     connections,
     active,
+    seats: seats.used,
+    maxConnections: capOf(seats.cap),
     requests,
     connectFailures,
     health: health.probe.status,

@@ -1,5 +1,6 @@
 import { RetryBudget } from '../core/retry-budget.ts'
 import { same } from '../core/share.ts'
+import { backendLimits } from './admission/admission-options.ts'
 import { Backend } from './backend.ts'
 import { makeChooser } from './chooser.ts'
 import type { HealthKeeper } from './health/health-keeper.ts'
@@ -116,7 +117,11 @@ export class Topology {
 
   /** @param before the pool whose place it takes */
   #makePool(name: string, config: PoolConfig, before?: Pool): Pool {
-    const backends = config.backends.map((one) => this.#record(one))
+    const backends = config.backends.map((one) => {
+      const backend = this.#record(one)
+      backend.seats.configure(backendLimits(config, one))
+      return backend
+    })
     const weights = config.backends.map(({ weight }) => weight)
     const health = new PoolHealth(name, backends, weights, config, () => this.#timers.now())
     if (before !== undefined) health.follow(before.health)

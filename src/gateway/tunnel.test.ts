@@ -81,7 +81,16 @@ function open(rules: Partial<TunnelRules> = {}) {
   const client = new FakeSocket()
   const server = new FakeSocket()
   const backend = new Backend('b:1', { kind: 'tcp', host: 'b', port: 1 })
-  const tunnel = new Tunnel(host, client, server, backend, 'id', false, { ...noRules, ...rules })
+  const tunnel = new Tunnel(
+    host,
+    client,
+    server,
+    backend,
+    'id',
+    false,
+    { ...noRules, ...rules },
+    { free() {} },
+  )
   return { tunnel, client, server, backend, deadlines, host, restarting }
 }
 

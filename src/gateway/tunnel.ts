@@ -28,6 +28,11 @@ export interface TunnelHost {
   restarting(backend: Backend): void
 }
 
+/** The right to the connection, which the tunnel has from its upgrade. */
+interface FreeableSeat {
+  free(): void
+}
+
 /** How a tunnel ended, as far as it tells about the health of its backend. */
 export interface TunnelOutcome {
   readonly by: TunnelEnd['endedBy']
@@ -52,6 +57,8 @@ export class Tunnel {
   readonly fromClient: FrameTracker
   readonly fromBackend: FrameTracker
   readonly #host: TunnelHost
+  /** Freed once, when both legs are gone. */
+  readonly #seat: FreeableSeat
   readonly #rules: TunnelRules
   readonly #heartbeat: Heartbeat | null
   readonly #watch: TunnelWatch | null
@@ -81,6 +88,7 @@ export class Tunnel {
     requestId: string,
     deflate: boolean,
     rules: TunnelRules,
+    seat: FreeableSeat,
   ) {
     this.#host = host
     this.client = client
@@ -91,6 +99,7 @@ export class Tunnel {
     this.fromClient = new FrameTracker(true, deflate)
     this.fromBackend = new FrameTracker(false, deflate)
     this.#rules = rules
+    this.#seat = seat
     this.#heartbeat = rules.heartbeat === null ? null : new Heartbeat(this, rules.heartbeat)
     this.#watch = needsWatch(rules) ? new TunnelWatch(host.timers, this, rules) : null
     client.context = this
@@ -329,6 +338,7 @@ export class Tunnel {
     host.collector.count()
     const { backend, fromClient, fromBackend } = this
     backend.tunnelClosed()
+    this.#seat.free()
     backend.ended.messagesFromClients += fromClient.messages
     backend.ended.messagesFromBackends += fromBackend.messages
     backend.ended.bytesFromClients += fromClient.bytes

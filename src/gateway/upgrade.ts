@@ -1,3 +1,4 @@
+import { clientKey } from '../core/admission/client-key.ts'
 import { isFailure } from '../http1/failure.ts'
 import type { RequestHead } from '../http1/request-head.ts'
 import type { ResponseHead } from '../http1/response-head.ts'
@@ -5,6 +6,7 @@ import { encodeHead } from '../http1/write-head.ts'
 import type { Socket, SocketError } from '../net/socket.ts'
 import { checkUpgradeResponse } from '../websocket/handshake.ts'
 import { logRetry } from './access-log.ts'
+import { type Applicant, Seat } from './admission/seat.ts'
 import type { Backend } from './backend.ts'
 import { BackendConnection, type BackendUser } from './backend-connection.ts'
 import type { GatewayContext } from './context.ts'
@@ -35,12 +37,12 @@ export interface Upgrader {
 const earlyLimit = 64 * 1024
 
 /**
- * The way from a client's upgrade request to a tunnel. Other backends are tried until one gives a proper answer,
- * 101 or not: that one decides.
+ * The way from a client's upgrade request to a tunnel, with a wait for a seat where there are caps. Other backends are
+ * tried until one gives a proper answer, 101 or not: that one decides.
  */
-export class Upgrade implements BackendUser, Dialler {
-  readonly snapshot: Snapshot
-  readonly route: Route
+export class Upgrade implements BackendUser, Dialler, Applicant {
+  snapshot: Snapshot
+  route: Route
   readonly head: RequestHead
   readonly requestId: string
   readonly startedAt: number
@@ -55,7 +57,14 @@ export class Upgrade implements BackendUser, Dialler {
   hasEarlyBytes = false
   readonly #context: GatewayContext
   readonly #upgrader: Upgrader
-  readonly selection: Selection
+  selection: Selection
+  /** Its own until the tunnel has it. */
+  #seat: Seat | null = null
+  /** Milliseconds it has waited for a seat. */
+  waitedMs = 0
+  #waitsSince = 0
+  /** Why it had to wait again. */
+  setback: Failure | null = null
   #sentAt = 0
   /** The backend in whose load the upgrade counts. */
   #counted: Backend | null = null
@@ -84,12 +93,50 @@ export class Upgrade implements BackendUser, Dialler {
   }
 
   start(): void {
-    const backend = this.selection.first(this.startedAt)
-    if (backend === null) {
-      this.#fail('NO_BACKEND', `pool ${this.route.pool.name} has no backend for this connection`)
-      return
-    }
+    const entered = this.#context.admission.enter(this)
+    if (entered instanceof Seat) {
+      this.#seat = entered
+      if (entered.backend === null) this.#waitsSince = this.startedAt
+      else this.#startDial(entered.backend)
+    } else this.#failWith(entered)
+  }
+
+  get poolName(): string {
+    return this.route.pool.name
+  }
+
+  clientKey(): string | null {
+    const address = this.#upgrader.peer.clientAddress(this.head.fields)
+    return address === 'unix' ? null : clientKey(address)
+  }
+
+  choose(): Backend | number | null {
+    return this.selection.nextSeat(this.#context.timers.now())
+  }
+
+  hopeless(): boolean {
+    return this.selection.hopeless
+  }
+
+  seated(backend: Backend): void {
+    this.#countWait()
     this.#startDial(backend)
+  }
+
+  refused(failure: Failure): void {
+    this.#countWait()
+    this.#failWith(failure)
+  }
+
+  /** It has waited all the time, so it goes by what counts now: a backend that it waits for may be gone. */
+  reroute(snapshot: Snapshot): Failure | null {
+    const { host, path, fields } = this.head
+    const route = snapshot.routes[snapshot.matchRoute(host, path, fields)]
+    if (route === undefined) return { code: 'ROUTE_NOT_FOUND', message: 'no route matches this request' }
+    this.snapshot = snapshot
+    this.route = route
+    this.selection = route.pool.select(this.head, this.#upgrader.peer, true)
+    return null
   }
 
   /** Backends that were tried. */
@@ -117,6 +164,8 @@ export class Upgrade implements BackendUser, Dialler {
     this.#dial?.cancel()
     this.#connection?.abort()
     this.#uncount()
+    if (this.#seat !== null && this.#seat.wait !== null) this.#countWait()
+    this.#seat?.free()
   }
 
   dialled(socket: Socket, backend: Backend): void {
@@ -133,13 +182,14 @@ export class Upgrade implements BackendUser, Dialler {
   }
 
   /** Whether the backend agrees is not known before it answered, so an upgrade has a connection of its own. */
-  reuses(): boolean {
+  reuses(backend: Backend): boolean {
+    this.#seat?.moveTo(backend)
     return false
   }
 
   dialFailed(failure: Failure): void {
     this.#dial = null
-    this.#fail(failure.code, failure.message)
+    if (!isBackendsFault(failure.code) || !this.#goesOn(failure, null)) this.#failWith(failure)
   }
 
   backendData(connection: BackendConnection, chunk: Uint8Array): void {
@@ -186,6 +236,7 @@ export class Upgrade implements BackendUser, Dialler {
   #decide(connection: BackendConnection, head: ResponseHead, rest: Uint8Array | null): void {
     if (head.status !== 101) {
       this.#over = true
+      this.#seat?.free()
       this.#upgrader.upgradeDeclined(this, connection, head, rest)
       this.#uncount()
       return
@@ -212,7 +263,9 @@ export class Upgrade implements BackendUser, Dialler {
     const extended = head.fields.has('sec-websocket-extensions')
     const { backend } = connection
     const rules = this.route.tunnels
-    const tunnel = new Tunnel(this.#context, client, server, backend, this.requestId, extended, rules)
+    const seat = this.#seat as Seat
+    this.#seat = null
+    const tunnel = new Tunnel(this.#context, client, server, backend, this.requestId, extended, rules, seat)
     this.#uncount()
     const now = this.#context.timers.now()
     backend.handshakes.observe(now - this.#sentAt, now)
@@ -227,12 +280,20 @@ export class Upgrade implements BackendUser, Dialler {
     for (const chunk of this.#early) tunnel.clientData(chunk)
   }
 
+  #countWait(): void {
+    this.waitedMs += this.#context.timers.now() - this.#waitsSince
+  }
+
   #fail(code: Failure['code'], message: string): void {
+    this.#failWith({ code, message })
+  }
+
+  #failWith(failure: Failure): void {
+    const { code } = failure
     if (this.#over) return
-    const failure = { code, message }
     if (this.#connection !== null && isBackendsFault(code)) {
       this.#blame(this.#connection.backend, failure)
-      if (this.#retry(this.#connection, failure)) return
+      if (this.#goesOn(failure, this.#connection)) return
     }
     this.cancel()
     this.#upgrader.upgradeFailed(this, failure)
@@ -245,16 +306,31 @@ export class Upgrade implements BackendUser, Dialler {
     health.requestFailed(backend, failure)
   }
 
-  /** An upgrade has no body and changes nothing before its 101, of which nothing has reached the client. */
-  #retry(connection: BackendConnection, failure: Failure): boolean {
-    const next = this.selection.another(this.#context.timers.now())
+  /**
+   * Goes on with another backend, at once or when one has room; false when there is none. An upgrade has no body and
+   * changes nothing before its 101, of which nothing has reached the client.
+   * @param connection that has failed
+   */
+  #goesOn(failure: Failure, connection: BackendConnection | null): boolean {
+    const seat = this.#seat
+    if (seat === null || this.#over) return false
+    const now = this.#context.timers.now()
+    const next = this.selection.nextSeat(now)
     if (next === null) return false
-    logRetry(this.#context, failure, this.requestId, connection.backend, next)
-    connection.abort()
+    if (typeof next === 'number') {
+      const left = seat.room.timeout - (now - this.startedAt)
+      if (left <= 0 || !this.#context.admission.reenter(seat, this, left)) return false
+      this.setback = failure
+      this.#waitsSince = now
+    } else {
+      seat.moveTo(next)
+      if (connection !== null) logRetry(this.#context, failure, this.requestId, connection.backend, next)
+    }
+    connection?.abort()
     this.#connection = null
     this.backend = null
     this.#uncount()
-    this.#startDial(next)
+    if (typeof next !== 'number') this.#startDial(next)
     return true
   }
 

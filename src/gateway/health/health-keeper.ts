@@ -30,6 +30,8 @@ interface KeeperHost {
   announce(backend: Backend, state: Announced): void
   /** Milliseconds a tunnel gets for its closing handshake. */
   readonly closeGrace: () => number
+  /** Is told when somebody's health has changed, after the pools have taken note of it. */
+  readonly changed?: () => void
 }
 
 /** One backend in the keeper's care. */
@@ -266,7 +268,7 @@ export class HealthKeeper {
       if (before === 'up' || health.probe.status === 'down') this.#died(ward, rules.health.fall)
       else this.#recovered(ward, before)
       if (!wasAvailable && health.available) this.#startSlowly(backend)
-      for (const pool of pools) this.#recount(pool)
+      this.#changed(pools)
     }
     if (result === null && health.probe.status === 'up') this.#reached(ward, 'its probes pass')
   }
@@ -316,7 +318,7 @@ export class HealthKeeper {
     const { failures } = rules.ejection
     const { ejections } = health.outlier
     this.#news.ejected({ backend: backend.address, reason, failures, forMs, ejections })
-    for (const pool of pools) this.#recount(pool)
+    this.#changed(pools)
   }
 
   /** Takes it back after so many milliseconds, or as soon as it can be reached if it only could not be reached. */
@@ -354,11 +356,16 @@ export class HealthKeeper {
     backend.health.ejectedUntil = null
     this.#news.returned({ backend: backend.address, reason })
     if (backend.health.available) this.#startSlowly(backend)
-    for (const pool of pools) this.#recount(pool)
+    this.#changed(pools)
   }
 
   #startSlowly({ health }: Backend): void {
     health.slowSince = this.#host.timers.now()
+  }
+
+  #changed(pools: readonly PoolHealth[]): void {
+    for (const pool of pools) this.#recount(pool)
+    this.#host.changed?.()
   }
 
   #recount(pool: PoolHealth): void {

@@ -71,6 +71,11 @@ export class PoolHealth {
     this.#relaxed = false
   }
 
+  /** Whether this backend may be picked at times: now, or when slow start gives it a turn. */
+  serves(index: number): boolean {
+    return this.panic || (this.#members[index] as BackendHealth).available
+  }
+
   /** Whether this backend may be picked; the same answer throughout a pick. */
   accepts(index: number): boolean {
     if (this.panic) return true

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 
 /** A process that a test started, on the runtime that runs the test. */
 export class Program {
@@ -10,9 +10,16 @@ export class Program {
   #output = ''
   #changed: () => void = () => {}
 
-  /** @param args a TypeScript file and its arguments */
-  constructor(args: readonly string[]) {
-    this.process = spawn(process.execPath, [...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  /**
+   * @param args a TypeScript file and its arguments
+   * @param descriptors most file descriptors it may have, if fewer than this process
+   */
+  constructor(args: readonly string[], descriptors?: number) {
+    const [program, ...rest] =
+      descriptors === undefined
+        ? [process.execPath, ...args]
+        : ['sh', '-c', `ulimit -n ${descriptors} && exec "$0" "$@"`, process.execPath, ...args]
+    this.process = spawn(program as string, rest, { stdio: ['ignore', 'pipe', 'pipe'] })
     for (const stream of [this.process.stdout, this.process.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
         this.#output += text
@@ -24,6 +31,16 @@ export class Program {
 
   get pid(): number {
     return this.process.pid as number
+  }
+
+  /** Everything it has printed. */
+  get output(): string {
+    return this.#output
+  }
+
+  /** Descriptors it has open. */
+  get descriptors(): number {
+    return readdirSync(`/proc/${this.pid}/fd`).length
   }
 
   /** The first group of the match, once it has been printed. */

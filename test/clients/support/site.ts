@@ -48,15 +48,21 @@ export class Site {
    * `fairlead run` in front of backends.
    * @param settings further lines of the config file
    * @param pool further fields of the pool
+   * @param descriptors most file descriptors it may have
    */
-  configured(services: readonly Service[], settings: string, pool = ''): Promise<Balancer> {
+  configured(
+    services: readonly Service[],
+    settings: string,
+    pool = '',
+    descriptors?: number,
+  ): Promise<Balancer> {
     const file = join(this.folder, 'fairlead.yaml')
     const backends = services.map(({ port }) => `'127.0.0.1:${port}'`).join(', ')
     writeFileSync(
       file,
       `listen: [{ host: 127.0.0.1, port: 0 }]\npools: { all: { policy: round-robin, backends: [${backends}]${pool} } }\nroutes: [{ pool: all }]\n${settings}\n`,
     )
-    return this.#proxy(['run', '--config', file])
+    return this.#proxy(['run', '--config', file], descriptors)
   }
 
   /** Ends everything. */
@@ -70,13 +76,13 @@ export class Site {
     rmSync(this.folder, { recursive: true, force: true })
   }
 
-  async #proxy(args: readonly string[]): Promise<Balancer> {
-    const program = this.#start([command, ...args])
+  async #proxy(args: readonly string[], descriptors?: number): Promise<Balancer> {
+    const program = this.#start([command, ...args], descriptors)
     return { port: Number(await program.says(/listening on http:\S+:(\d+)\n/)), program }
   }
 
-  #start(args: readonly string[]): Program {
-    const program = new Program(args)
+  #start(args: readonly string[], descriptors?: number): Program {
+    const program = new Program(args, descriptors)
     this.#programs.push(program)
     return program
   }

@@ -35,10 +35,15 @@ export function switching(lines: Readonly<Record<string, string | null>> = {}): 
   return head('HTTP/1.1 101 Switching Protocols', fields)
 }
 
-/** Backend script: answers an upgrade as it should be, with these fields besides. */
-export async function acceptUpgrade(
+/** Backend script: answers an upgrade as it should be. */
+export function acceptUpgrade(wire: Wire): Promise<Message> {
+  return acceptUpgradeSaying(wire, {})
+}
+
+/** The same, with these fields besides. */
+export async function acceptUpgradeSaying(
   wire: Wire,
-  lines: Readonly<Record<string, string>> = {},
+  lines: Readonly<Record<string, string>>,
 ): Promise<Message> {
   const request = await wire.message('request')
   const key = request.fields.get('sec-websocket-key')?.[0] ?? ''
