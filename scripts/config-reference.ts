@@ -3,7 +3,7 @@ import { configJsonSchema, type JsonSchema } from '../src/config/json-schema.ts'
 /** `docs/reference/config.md`, made from the schema: what cannot be parsed cannot be documented. */
 export function configReference(): string {
   const schema = configJsonSchema()
-  return `${[intro, ...sections(schema, ''), fullExample].join('\n\n')}\n`
+  return `${[intro, ...new Set(sections(schema, '')), fullExample].join('\n\n')}\n`
 }
 
 const intro = `<!-- Written by \`npm run docs\` from src/gateway/options.ts. Change it there. -->
@@ -115,6 +115,15 @@ pools:
     policy: { hash: { query: room }, bound: 150% }
     backends: [localhost:5000, localhost:5001]
     health: { tcp: true }
+  found:
+    discover: { dns: chat.internal:3000, interval: { min: 1s, max: 30s }, resolver: [10.0.0.53] }
+  services:
+    discover: { srv: _ws._tcp.chat.internal }
+  listed:
+    discover: { file: ./backends.yaml }
+  own:
+    backends: [localhost:6000]
+    discover: { source: mine }
 
 routes:
   - match:

@@ -1,71 +1,20 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
+import { commandsIn } from './support/command.ts'
 
 // The command as users start it, on the runtime that runs this test: `npm test` runs it on Node and on Bun.
 
-const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'fairlead-cli-'))
 const runtime = process.versions.bun ? `Bun ${process.versions.bun}` : `Node ${process.versions.node}`
 const patience = 20_000
 
-class Command {
-  readonly process: ChildProcess
-  readonly ended: Promise<number | null>
-  stdout = ''
-  stderr = ''
-  #changed: () => void = () => {}
-
-  constructor(args: readonly string[], runtimeArgs: readonly string[] = []) {
-    this.process = spawn(process.execPath, [...runtimeArgs, main, ...args], {
-      cwd: folder,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    this.process.stdout?.setEncoding('utf8').on('data', (text: string) => this.#add('stdout', text))
-    this.process.stderr?.setEncoding('utf8').on('data', (text: string) => this.#add('stderr', text))
-    this.ended = once(this.process, 'close').then(([code]) => code as number | null)
-  }
-
-  /** Resolves with the match once it has been printed. */
-  async says(pattern: RegExp, on: 'stdout' | 'stderr' = 'stderr'): Promise<RegExpExecArray> {
-    for (;;) {
-      const match = pattern.exec(this[on])
-      if (match) return match
-      const ended = await Promise.race([
-        this.ended.then(() => true),
-        new Promise<false>((resolve) => {
-          this.#changed = () => resolve(false)
-        }),
-      ])
-      if (ended && !pattern.test(this[on])) throw new Error(`it never said ${pattern}:\n${this.stderr}`)
-    }
-  }
-
-  /** The URL of its first listener. */
-  async url(): Promise<string> {
-    return (await this.says(/listening on (http:\S+)\n/))[1] as string
-  }
-
-  #add(stream: 'stdout' | 'stderr', text: string): void {
-    this[stream] += text
-    this.#changed()
-  }
-}
-
-const commands: Command[] = []
-
-function fairlead(args: readonly string[], runtimeArgs?: readonly string[]): Command {
-  const command = new Command(args, runtimeArgs)
-  commands.push(command)
-  return command
-}
+const { fairlead, stopAll } = commandsIn(folder)
 
 /** Runs a command to its end. */
 async function run(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
@@ -94,12 +43,7 @@ beforeAll(async () => {
   backendAddress = `127.0.0.1:${(backend.address() as AddressInfo).port}`
 })
 
-afterEach(async () => {
-  for (const { process, ended } of commands.splice(0)) {
-    if (process.exitCode === null && process.signalCode === null) process.kill('SIGKILL')
-    await ended
-  }
-})
+afterEach(stopAll)
 
 afterAll(async () => {
   backend.closeAllConnections()

@@ -29,6 +29,7 @@ function everywhere(listener: ListenerConfig | undefined): string {
 const mostShown = 8
 
 function poolLine(name: string, { policy, backends }: GatewayConfig['pools'][string]): string {
+  if (backends.length === 0) return `pool ${name}, ${describePolicy(policy)}: no backends yet`
   const shown = backends
     .slice(0, mostShown)
     .map(({ address, weight }) => (weight === 1 ? address : `${address} (weight ${weight})`))

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { Command, InvalidArgumentError } from 'commander'
 import type { ProxyFlags } from './proxy.ts'
+import type { RunFlags } from './run.ts'
 import { say } from './stderr.ts'
 import { version } from './version.ts'
 
@@ -64,7 +65,8 @@ function addRun(command: Command, exit: Exit): void {
     .command('run')
     .description('run the gateway of a config file')
     .option(...configFlag)
-    .action(async (flags: { config?: string }) => exit(await (await import('./run.ts')).run(flags.config)))
+    .option('--no-watch', 'read the file again on SIGHUP only, not when it changes')
+    .action(async (flags: RunFlags) => exit(await (await import('./run.ts')).run(flags)))
 }
 
 function addCheck(command: Command): void {

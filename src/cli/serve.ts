@@ -1,14 +1,16 @@
 import { isatty } from 'node:tty'
+import { sourcesOf } from '../config/sources.ts'
 import { createLog, flushLogs } from '../gateway/create-log.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import type { Log } from '../gateway/log.ts'
 import type { GatewayConfig } from '../gateway/options.ts'
 import { socketPort } from '../net/socket-port.ts'
 import { runtimeLine, servingLines } from './banner.ts'
+import { type ConfigSource, Reloading } from './reloading.ts'
 import { say } from './stderr.ts'
 import { version } from './version.ts'
 
-const signalNumbers = { SIGINT: 2, SIGTERM: 15 } as const
+const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const
 type Signal = keyof typeof signalNumbers
 
 /**
@@ -20,20 +22,30 @@ const echo = 500
 /**
  * Runs a gateway until SIGTERM or SIGINT, then lets live work finish within `timeouts.shutdown`; a second
  * signal cuts it. Standard error gets what is for people, standard output the log alone.
+ * @param source where another configuration comes from; without it SIGHUP stops the gateway like SIGTERM
  * @returns the exit code: 0, or 128 plus the signal's number when it was cut
  * @throws FairleadError when a listener cannot be opened
  */
-export async function serve(config: GatewayConfig): Promise<number> {
+export async function serve(config: GatewayConfig, source?: ConfigSource): Promise<number> {
   say(runtimeLine())
   const log = createLog(config.log)
-  const gateway = new Gateway(config, { sockets: socketPort, log })
+  const gateway = new Gateway(config, {
+    sockets: socketPort,
+    log,
+    logOptions: (options) => log.adjust(options),
+    openSource: sourcesOf(),
+  })
   keepServing(log)
+  const reloading = source === undefined ? null : new Reloading(gateway, source)
   await gateway.start()
-  for (const line of servingLines(gateway, config)) say(line)
+  for (const line of servingLines(gateway, gateway.config)) say(line)
   // On a terminal people have just read it.
   const logged = isatty(1) ? silent : log
   logged.info(started(gateway), runtimeLine())
-  const code = await stopped(gateway, config.timeouts.shutdown, logged)
+  reloading?.start()
+  const signals: Signal[] = source === undefined ? ['SIGHUP', 'SIGINT', 'SIGTERM'] : ['SIGINT', 'SIGTERM']
+  const code = await stopped(gateway, new Signals(signals), logged)
+  reloading?.stop()
   logged.info({ event: 'gateway.stopped', code }, 'stopped')
   await withinSecond(flushLogs())
   return code
@@ -47,9 +59,9 @@ function started(gateway: Gateway): object {
   return { event: 'gateway.started', version, runtime, pid: process.pid, listeners }
 }
 
-async function stopped(gateway: Gateway, patience: number, log: Pick<Log, 'info'>): Promise<number> {
-  const signals = new Signals()
+async function stopped(gateway: Gateway, signals: Signals, log: Pick<Log, 'info'>): Promise<number> {
   const first = await signals.next()
+  const patience = gateway.config.timeouts.shutdown
   const text = `${first}: finishing live connections, for up to ${patience / 1000} s; once more to stop at once`
   say(text)
   log.info({ event: 'gateway.draining', signal: first, patienceMs: patience }, text)
@@ -64,10 +76,8 @@ class Signals {
   #lastAt = Number.NEGATIVE_INFINITY
   #tell: (signal: Signal) => void = () => {}
 
-  constructor() {
-    for (const signal of Object.keys(signalNumbers) as Signal[]) {
-      process.on(signal, () => this.#take(signal))
-    }
+  constructor(taken: readonly Signal[]) {
+    for (const signal of taken) process.on(signal, () => this.#take(signal))
   }
 
   next(): Promise<Signal> {

@@ -4,6 +4,7 @@ import { FairleadError } from '../core/errors.ts'
 import { isSecret, type OptionProblem } from '../gateway/explain-issues.ts'
 import type { GatewayConfig } from '../gateway/options.ts'
 import { formatProblem, formatProblems, parseOptions } from '../gateway/parse-options.ts'
+import { freshModule } from './fresh-module.ts'
 import { loadModule } from './load-module.ts'
 import { formatMistake, type Mistake } from './mistake.ts'
 import { parseYaml } from './parse-yaml.ts'
@@ -27,7 +28,16 @@ const defaultFiles = [
  * no line.
  */
 export async function loadConfig(file: string): Promise<GatewayConfig> {
-  return /\.[cm]?[jt]s$/.test(file) ? loadFromModule(file) : loadFromText(file)
+  return isModule(file) ? fromModule(file, await loadModule(file)) : loadFromText(file)
+}
+
+/** The same for a file that was loaded before: as it is now, with everything it imports. */
+export async function reloadConfig(file: string): Promise<GatewayConfig> {
+  return isModule(file) ? fromModule(file, await freshModule(file)) : loadFromText(file)
+}
+
+function isModule(file: string): boolean {
+  return /\.[cm]?[jt]s$/.test(file)
 }
 
 /**
@@ -46,8 +56,8 @@ export async function findConfig(folder: string): Promise<string> {
   throw new FairleadError('CONFIG_NOT_FOUND', message, { source: 'config', retryable: false })
 }
 
-async function loadFromModule(file: string): Promise<GatewayConfig> {
-  const result = parseOptions(await loadModule(file))
+function fromModule(file: string, options: unknown): GatewayConfig {
+  const result = parseOptions(options)
   if ('config' in result) return result.config
   throw invalid(formatProblems(result.problems, (problem) => `${file}: ${formatProblem(problem)}`))
 }

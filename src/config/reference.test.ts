@@ -15,8 +15,8 @@ afterAll(() => rmSync(folder, { recursive: true }))
 process.env.SITE_COOKIE_SECRET = 'sixteen-characters-or-more'
 
 const page = readFileSync(new URL('../../docs/reference/config.md', import.meta.url), 'utf8')
-const guides = ['getting-started', 'choosing-a-policy', 'health', 'draining', 'admission'].map((name) =>
-  readFileSync(new URL(`../../docs/guide/${name}.md`, import.meta.url), 'utf8'),
+const guides = ['getting-started', 'choosing-a-policy', 'health', 'draining', 'admission', 'discovery'].map(
+  (name) => readFileSync(new URL(`../../docs/guide/${name}.md`, import.meta.url), 'utf8'),
 )
 
 /** The code blocks of a page in one language. */

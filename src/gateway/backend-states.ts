@@ -85,6 +85,17 @@ export class BackendStates {
     this.#order(backend, 'disabled', by)
   }
 
+  /** The configuration says something else than before. */
+  configure(backend: Backend, state: BackendState): void {
+    this.#order(backend, state, 'config')
+  }
+
+  /** It is gone for good. */
+  forget(backend: Backend): void {
+    this.#giveUp(backend)
+    this.#forgetRestart(backend)
+  }
+
   /** What the backend says about itself, such as in the answer to a health probe. Counts until it says otherwise. */
   announce(backend: Backend, state: 'active' | 'draining'): void {
     this.#forgetRestart(backend)

@@ -1,6 +1,6 @@
 import { DecayingPeak } from '../core/balancing/decaying-peak.ts'
 import type { Policy } from '../core/balancing/policy.ts'
-import { resolveAddresses } from '../net/address.ts'
+import { isAddress, resolveAddresses } from '../net/address.ts'
 import type { ConnectTarget } from '../net/socket.ts'
 import { BackendSeats } from './admission/backend-seats.ts'
 import { BackendHealth } from './health/backend-health.ts'
@@ -37,6 +37,8 @@ export class Backend {
   connectFailures = 0
   /** What the operator says, by config or by call. Changed by `BackendStates` only. */
   ordered: BackendState = 'active'
+  /** False once it is in no pool any more. Changed by `Departures` only. */
+  present = true
   /** What it says about itself. Changed by `BackendStates` only. */
   announced: 'active' | 'draining' = 'active'
   /** Totals of tunnels that have ended; the live ones carry their own. */
@@ -62,11 +64,23 @@ export class Backend {
     this.address = address
     this.#target = target
     if (target.kind === 'unix') this.#targets = [{ path: target.path }]
+    else if (isAddress(target.host)) this.#targets = [{ ip: target.host, port: target.port }]
+    if (this.#targets.length > 0) this.#resolvedAt = Number.POSITIVE_INFINITY
+  }
+
+  /** Whether a name has to be looked up before anything can be connected to. */
+  get unresolved(): boolean {
+    return this.#targets.length === 0
   }
 
   /** Only active ones get new connections. The operator's word goes before its own. */
   get state(): BackendState {
     return this.ordered === 'active' ? this.announced : this.ordered
+  }
+
+  /** Whether it may get connections, as far as its health is not asked. */
+  get serves(): boolean {
+    return this.present && this.ordered === 'active' && this.announced === 'active'
   }
 
   /** Live tunnels. */
@@ -139,7 +153,7 @@ export class Backend {
   /** Looks the name up; rejects when that fails. */
   async resolve(now: number): Promise<void> {
     const target = this.#target
-    if (target.kind === 'unix') return
+    if (target.kind === 'unix' || this.#resolvedAt === Number.POSITIVE_INFINITY) return
     this.#resolving ??= resolveAddresses(target.host)
       .then((ips) => {
         this.#targets = ips.map((ip) => ({ ip, port: target.port }))

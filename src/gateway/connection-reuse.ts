@@ -28,11 +28,11 @@ export class ConnectionReuse implements BackendUser {
    * @param config says how many are kept for each backend, and for how long
    */
   keep(connection: BackendConnection, { limits, timeouts }: ReuseConfig): void {
-    const idle = this.#listOf(connection.backend)
+    const idle = this.#idle.get(connection.backend) ?? []
     const hint = connection.keepAliveHint
     const timeout = hint === 0 ? timeouts.backendIdle : Math.min(timeouts.backendIdle, hint - hintMargin)
     const full = idle.length >= limits.idleBackendConnections
-    if (this.#closed || connection.backend.state !== 'active' || full || timeout <= 0) {
+    if (this.#closed || !connection.backend.serves || full || timeout <= 0) {
       // Reset, because an orderly end by us would occupy a local port for a minute, after each request.
       connection.abort()
       return
@@ -41,6 +41,7 @@ export class ConnectionReuse implements BackendUser {
     connection.reused = true
     connection.setTimeout(timeout)
     idle.push(connection)
+    this.#idle.set(connection.backend, idle)
   }
 
   /** Ends one, for its descriptor; false when there is none. */
@@ -97,15 +98,7 @@ export class ConnectionReuse implements BackendUser {
     const idle = this.#idle.get(connection.backend)
     const index = idle?.indexOf(connection) ?? -1
     if (index !== -1) idle?.splice(index, 1)
-  }
-
-  #listOf(backend: Backend): BackendConnection[] {
-    let idle = this.#idle.get(backend)
-    if (idle === undefined) {
-      idle = []
-      this.#idle.set(backend, idle)
-    }
-    return idle
+    if (idle?.length === 0) this.#idle.delete(connection.backend)
   }
 }
 

@@ -32,6 +32,17 @@ describe('JSON', () => {
     expect(lines).toHaveLength(1)
   })
 
+  test('level and format may change while it is used', () => {
+    const { log, lines } = collect()
+    log.adjust({ level: 'debug', format: 'pretty', access: true })
+    log.debug({}, 'now seen')
+    expect(lines[0]).toMatch(/^\S+ .*now seen\n$/)
+    log.adjust({ level: 'error', format: 'json', access: true })
+    log.warn({}, 'no')
+    log.error({}, 'as JSON')
+    expect(lines.slice(1).map((line) => JSON.parse(line).msg)).toEqual(['as JSON'])
+  })
+
   test('silent writes nothing', () => {
     const { log, lines } = collect({ level: 'silent' })
     log.error({}, 'no')

@@ -6,16 +6,21 @@ import { FileLogOutput, type LogOutput } from './log-output.ts'
 import type { GatewayConfig } from './options.ts'
 import { prettyLog } from './pretty-log.ts'
 
+/** A log whose options may change while it is used. */
+export interface AdjustableLog extends Log {
+  adjust(options: GatewayConfig['log']): void
+}
+
 /**
  * The log of a gateway: one line each, as JSON or for people. Times are UTC in ISO 8601. Lines go to standard
  * output in batches of at most 50 ms; what is left is written when the process exits.
  * @param output where lines go instead of standard output
  */
-export function createLog(options: GatewayConfig['log'], output?: LogOutput): Log {
-  const pretty = options.format === 'pretty' || (options.format === 'auto' && !output && isatty(1))
+export function createLog(options: GatewayConfig['log'], output?: LogOutput): AdjustableLog {
   const lines = output ?? standardOutput()
   const colored = !output && hasColors()
-  return pino(
+  let pretty = false
+  const log = pino(
     {
       level: options.level,
       base: null,
@@ -23,8 +28,14 @@ export function createLog(options: GatewayConfig['log'], output?: LogOutput): Lo
       formatters: { level: (level) => ({ level }) },
       serializers: { err: serializeError, error: serializeError },
     },
-    pretty ? { write: (json) => lines.write(prettyLog(json, colored)) } : lines,
+    { write: (json) => lines.write(pretty ? prettyLog(json, colored) : json) },
   )
+  const adjust = ({ level, format }: GatewayConfig['log']): void => {
+    log.level = level
+    pretty = format === 'pretty' || (format === 'auto' && !output && isatty(1))
+  }
+  adjust(options)
+  return Object.assign(log, { adjust })
 }
 
 /** Waits until every line of every log on standard output has been written, or cannot be. */

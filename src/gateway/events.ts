@@ -1,6 +1,8 @@
 import type { Emitter } from '../core/emitter.ts'
+import type { ErrorCode } from '../core/errors.ts'
 import type { DescriptorLevel, RoomLevel } from './admission/levels.ts'
 import type { BackendState } from './backend.ts'
+import type { ReloadSummary } from './config-changes.ts'
 
 /** What a gateway tells, by name. Payloads are made only when somebody listens. */
 export interface GatewayEvents {
@@ -19,6 +21,10 @@ export interface GatewayEvents {
   'pool.panic': PoolMood
   /** Enough are available again. */
   'pool.calm': PoolMood
+  /** Another configuration is in force; also told when it says the same as before. */
+  reload: ReloadSummary
+  /** Another configuration was not taken, and the old one stays in force. */
+  reloadFailed: ReloadFailure
 }
 
 export type GatewayEmitter = Emitter<GatewayEvents>
@@ -122,6 +128,13 @@ export interface PoolMood {
   readonly available: number
   readonly total: number
   readonly reason: string
+}
+
+/** Why a configuration was not taken. */
+export interface ReloadFailure {
+  readonly code: ErrorCode
+  /** Every mistake, one in a line. */
+  readonly message: string
 }
 
 /** Who may change a backend's state: the operator by config or by call, or the backend about itself. */

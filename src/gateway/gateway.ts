@@ -10,8 +10,12 @@ import type { Backend } from './backend.ts'
 import type { BackendConnection } from './backend-connection.ts'
 import { BackendStates } from './backend-states.ts'
 import { ClientConnection } from './client-connection.ts'
+import type { ReloadSummary } from './config-changes.ts'
+import { Configuration } from './configuration.ts'
 import { ConnectionReuse } from './connection-reuse.ts'
 import type { GatewayContext } from './context.ts'
+import { Deadline } from './deadline.ts'
+import { Discoveries, type OpenSource } from './discoveries.ts'
 import type { Environment } from './environment.ts'
 import type { GatewayEmitter, GatewayEvents } from './events.ts'
 import { HealthKeeper } from './health/health-keeper.ts'
@@ -19,10 +23,13 @@ import { IdleCollector } from './idle-collector.ts'
 import { type ListenerStatus, Listeners } from './listeners.ts'
 import { LiveSet } from './live-set.ts'
 import type { Log } from './log.ts'
-import type { GatewayConfig } from './options.ts'
+import { lookUpNames } from './name-lookup.ts'
+import type { GatewayConfig, GatewayOptions } from './options.ts'
 import { PacedClose } from './paced-close.ts'
+import { checkedOptions } from './parse-options.ts'
 import { describePolicy } from './policy-options.ts'
-import { makeSnapshot, ownPools, poolsOf } from './snapshot.ts'
+import { type ReloadHost, reload } from './reload.ts'
+import { makeSnapshot, ownPools } from './snapshot.ts'
 import {
   type AdmissionStatus,
   admissionStatus,
@@ -34,7 +41,7 @@ import {
 import { Timers } from './timers.ts'
 import { Topology } from './topology.ts'
 import type { Tunnel } from './tunnel.ts'
-import { withWeight } from './with-weight.ts'
+import { Turns } from './turns.ts'
 
 /** What a gateway is doing: `running` alone means that it takes new connections. */
 export type GatewayState = 'new' | 'running' | 'draining' | 'closed'
@@ -42,10 +49,17 @@ export type GatewayState = 'new' | 'running' | 'draining' | 'closed'
 /** Tunnels a second that a stopping gateway closes at least: so few reconnects at once are no storm for anybody. */
 const leastPace = 50
 
+/** How long a start or a reload waits for names that do not resolve, in milliseconds. */
+const namesPatience = 5000
+
 /** Parts the gateway does not make itself. */
 export interface GatewayParts {
   readonly sockets: SocketPort
   readonly log: Log
+  /** Makes the sources of pools that discover backends. Without it, such pools are a mistake. */
+  readonly openSource?: OpenSource
+  /** A reload changed what is configured about the log. Without it, the log stays as it is. */
+  readonly logOptions?: (options: GatewayConfig['log']) => void
   /** Time and chance. @default those of the machine */
   readonly environment?: Environment
 }
@@ -55,6 +69,10 @@ export class Gateway implements AsyncDisposable {
   readonly #context: GatewayContext
   readonly #health: HealthKeeper
   readonly #topology: Topology
+  readonly #configuration: Configuration
+  readonly #logOptions: GatewayParts['logOptions']
+  readonly #turns = new Turns()
+  readonly #discoveries: Discoveries
   readonly #states: BackendStates
   readonly #listeners: Listeners
   readonly #gate: ClientGate<ClientConnection>
@@ -65,7 +83,8 @@ export class Gateway implements AsyncDisposable {
   #goodbyes: PacedClose | null = null
 
   /** Does no I/O. `createGateway` is the friendlier way. */
-  constructor(config: GatewayConfig, { sockets, log, environment }: GatewayParts) {
+  constructor(config: GatewayConfig, parts: GatewayParts) {
+    const { sockets, log, logOptions, openSource = noSources, environment } = parts
     const timers = new Timers(environment)
     const tunnels = this.#tunnels
     const backendConnections = this.#backendConnections
@@ -74,7 +93,9 @@ export class Gateway implements AsyncDisposable {
     const told = { timers, log, events }
     const closeGrace = () => this.#context.snapshot.config.timeouts.halfClosed
     const changed = () => this.#context.admission.wake()
-    this.#health = new HealthKeeper({ timers, sockets, log, events, tunnels, closeGrace, changed })
+    const announce = (backend: Backend, state: 'active' | 'draining') => this.#states.announce(backend, state)
+    this.#health = new HealthKeeper({ timers, sockets, log, events, tunnels, announce, closeGrace, changed })
+    this.#logOptions = logOptions
     this.#topology = new Topology(this.#health, timers)
     this.#context = {
       snapshot: makeSnapshot(config, this.#topology),
@@ -102,14 +123,19 @@ export class Gateway implements AsyncDisposable {
         if (this.#canSpare(backend)) this.#states.restarting(backend)
       },
     }
-    this.#topology.order(config)
-    this.#health.review()
     this.#states = new BackendStates(this.#context)
+    this.#discoveries = new Discoveries(
+      openSource,
+      log,
+      () => void this.#turns.take(() => this.#rediscover()),
+    )
+    const found = (given: GatewayConfig) => this.#discoveries.over(given)
+    this.#configuration = new Configuration(this.#context, this.#topology, this.#states, found)
     // A backend that may serve again may have room for those who wait.
     events.on('backend.state', changed)
     const { descriptors, nextRequestId } = this.#context
     this.#gate = new ClientGate({ timers, descriptors, nextRequestId, clients: this.#clients })
-    this.#listeners = new Listeners(sockets, (socket) => {
+    this.#listeners = new Listeners(sockets, timers.environment.turn, (socket) => {
       if (!this.#gate.admits(socket)) return
       new ClientConnection(this.#context, this.#clients, socket)
       this.#context.descriptors.accepted()
@@ -119,6 +145,11 @@ export class Gateway implements AsyncDisposable {
   /** Turns from `running` to `draining` when it is told to stop: the time to call it not ready. */
   get state(): GatewayState {
     return this.#state
+  }
+
+  /** The configuration in force. */
+  get config(): GatewayConfig {
+    return this.#context.snapshot.config
   }
 
   /** The open listeners, in the order of the options. */
@@ -169,9 +200,16 @@ export class Gateway implements AsyncDisposable {
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new Error('a gateway can be started once')
     this.#state = 'running'
-    await Promise.all([...this.#topology.backends].map((backend) => this.#resolve(backend)))
+    await this.#turns.take(() => this.#open())
+  }
+
+  async #open(): Promise<void> {
+    const { configured } = this.#configuration
     try {
-      await this.#listeners.open(this.#context.snapshot.config.listen)
+      await this.#lookUp(configured)
+      this.#discoveries.commit()
+      this.#configuration.apply()
+      await (await this.#listeners.prepare(configured.listen)).commit()
     } catch (error) {
       await this.close()
       throw error
@@ -231,7 +269,27 @@ export class Gateway implements AsyncDisposable {
     if (!(Number.isInteger(weight) && weight >= 0 && weight <= 256)) {
       throw new RangeError(`expected a weight from 0 to 256, not ${weight}`)
     }
-    this.#apply(withWeight(this.#context.snapshot.config, backend, weight, pool))
+    this.#configuration.setWeight(backend, weight, pool)
+  }
+
+  /**
+   * Takes other options over without touching what they leave as it is: live connections, the counts and the health
+   * of backends, policies. All or nothing: with a single mistake nothing changes. One reload after another.
+   * @param options all of them, as for `createGateway`
+   * @returns what has changed
+   * @throws FairleadError `CONFIG_INVALID` naming every mistake, `LISTEN_ADDRESS_IN_USE` or `LISTEN_FAILED` when a
+   * new listener cannot be opened, `GATEWAY_STOPPING` from the start of a drain on
+   */
+  reload(options: GatewayOptions): Promise<ReloadSummary> {
+    return this.reloadFrom(() => checkedOptions(options))
+  }
+
+  /**
+   * The same, from wherever the configuration comes; it is loaded when its turn has come.
+   * @throws FairleadError the same, and whatever `load` throws
+   */
+  reloadFrom(load: () => GatewayConfig | Promise<GatewayConfig>): Promise<ReloadSummary> {
+    return this.#turns.take(() => reload(this.#reloadHost(), load))
   }
 
   /** Stops accepting and cuts everything that is live. May be called twice. */
@@ -239,6 +297,7 @@ export class Gateway implements AsyncDisposable {
     this.#state = 'closed'
     this.#context.draining = true
     this.#goodbyes?.stop()
+    this.#discoveries.stop()
     this.#context.admission.stop()
     this.#states.stop()
     await this.#listeners.close()
@@ -249,7 +308,7 @@ export class Gateway implements AsyncDisposable {
     for (const connection of this.#backendConnections) connection.abort()
     await Promise.all([this.#empty(), this.#health.stop()])
     await this.#backendConnections.whenEmpty()
-    for (const pool of poolsOf(this.#context.snapshot)) pool.retire()
+    this.#configuration.stop()
     this.#context.descriptors.stop()
     this.#context.timers.stop()
   }
@@ -262,6 +321,7 @@ export class Gateway implements AsyncDisposable {
     const context = this.#context
     if (this.#state !== 'closed') this.#state = 'draining'
     context.draining = true
+    this.#discoveries.stop()
     const deadline = new Deadline(milliseconds, context.timers.environment)
     // Another call gives another window; this one, when it is over, must not end that.
     this.#goodbyes?.stop()
@@ -274,7 +334,7 @@ export class Gateway implements AsyncDisposable {
     })
     this.#goodbyes = goodbyes
     for (const client of this.#clients) client.drain()
-    await this.#listeners.quiet(context.timers.environment.turn)
+    await this.#listeners.quiet()
     await this.#listeners.close()
     // Those that were accepted meanwhile.
     for (const client of this.#clients) client.drain()
@@ -294,47 +354,42 @@ export class Gateway implements AsyncDisposable {
     await this.#tunnels.whenEmpty()
   }
 
-  /** From now on requests go by this configuration. */
-  #apply(config: GatewayConfig): void {
-    const before = this.#context.snapshot
-    const after = makeSnapshot(config, this.#topology, before)
-    this.#context.snapshot = after
-    this.#context.admission.reconfigure(after)
-    this.#topology.retire(poolsOf(before), poolsOf(after))
-    this.#health.review()
+  /** Finds out where the backends of a configuration are, as far as that takes no long time. */
+  async #lookUp(config: GatewayConfig): Promise<void> {
+    await this.#discoveries.stage(config)
+    await lookUpNames(this.#topology.stage(this.#discoveries.over(config)), namesPatience, this.#context)
   }
 
-  /** A name that does not resolve yet is no reason not to start: it is looked up again when it is needed. */
-  async #resolve(backend: Backend): Promise<void> {
-    const { timers, log } = this.#context
-    try {
-      await backend.resolve(timers.now())
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      log.warn(
-        { event: 'backend.unresolved', code: 'BACKEND_REFUSED', backend: backend.address, reason },
-        `the name of backend ${backend.address} does not resolve: ${reason}`,
-      )
+  /** A source found something else: the same way as a reload, but for the configuration. */
+  async #rediscover(): Promise<void> {
+    if (this.#context.draining) return
+    const config = this.#discoveries.over(this.#configuration.configured)
+    await lookUpNames(this.#topology.stage(config), namesPatience, this.#context)
+    if (!this.#context.draining) this.#configuration.apply()
+  }
+
+  #reloadHost(): ReloadHost {
+    const { log, events } = this.#context
+    return {
+      configured: this.#configuration.configured,
+      running: this.#state === 'running',
+      stopping: () => this.#context.draining,
+      listeners: this.#listeners,
+      log,
+      events,
+      lookUp: (config) => this.#lookUp(config),
+      giveUp: () => this.#discoveries.discard(),
+      swap: (config) => {
+        this.#discoveries.commit()
+        if (config.log !== this.#configuration.configured.log) this.#logOptions?.(config.log)
+        this.#configuration.replace(config)
+      },
     }
   }
 }
 
-/** A promise that is kept after a while, and can be given up. */
-class Deadline {
-  readonly passed: Promise<void>
-  readonly #environment: Environment
-  #alarm: unknown
-
-  constructor(milliseconds: number, environment: Environment) {
-    this.#environment = environment
-    this.passed = new Promise((resolve) => {
-      this.#alarm = environment.setAlarm(resolve, milliseconds)
-    })
-  }
-
-  cancel(): void {
-    this.#environment.clearAlarm(this.#alarm)
-  }
+function noSources(): never {
+  throw new Error('this gateway was made without sources')
 }
 
 /** Ids that are unique among gateways (random part) and within this one (counter), and cheap. */

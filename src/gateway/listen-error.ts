@@ -4,11 +4,13 @@ import type { ListenerConfig } from './options.ts'
 /**
  * Says why a listener cannot be opened, and how to find out who has the port.
  * @param cause the runtime's error, with its `code`
+ * @param own the listener of this gateway that has the port and was to be closed afterwards
  */
 export function listenError(
   target: ListenerConfig,
   cause: unknown,
   platform: NodeJS.Platform = process.platform,
+  own?: string,
 ): FairleadError {
   const { code, message = String(cause) } = cause as { code?: string; message?: string }
   const details = { source: 'config', retryable: false, cause } as const
@@ -18,7 +20,10 @@ export function listenError(
     const reason = ('path' in target ? socketReasons : portReasons)[code ?? ''] ?? message
     return new FairleadError('LISTEN_FAILED', `cannot listen on ${place}: ${reason}`, details)
   }
-  const ask = `see who has it: ${whoHas(target, platform)}`
+  const ask =
+    own === undefined
+      ? `see who has it: ${whoHas(target, platform)}`
+      : `this gateway has it itself, as ${own}: take that one out first, then add this one`
   return new FairleadError('LISTEN_ADDRESS_IN_USE', `${place} is already in use; ${ask}`, details)
 }
 

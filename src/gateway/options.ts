@@ -5,6 +5,7 @@ import {
   poolAdmission,
   sameLimitsEverywhere,
 } from './admission/admission-options.ts'
+import { discoverOption } from './discover-options.ts'
 import { healthOptions } from './health/health-options.ts'
 import { sameHealthEverywhere } from './health/same-health.ts'
 import { duration, optionalDuration, size } from './option-values.ts'
@@ -54,20 +55,22 @@ function checkListeners(
 
 const backendState = z.enum(['active', 'draining', 'disabled'])
 
+const address = z
+  .string('expected host:port, [ipv6]:port or unix:/path')
+  .meta({ description: '`host:port`, `[ipv6]:port` or `unix:/path`.' })
+
+const weight = z
+  .int()
+  .min(0)
+  .max(256)
+  .default(1)
+  .meta({ description: 'Share of new connections relative to the other backends; 0 gets none.' })
+
 const backend = z.union([
-  z
-    .string('expected host:port, [ipv6]:port or unix:/path')
-    .meta({ description: '`host:port`, `[ipv6]:port` or `unix:/path`.' }),
+  address,
   z.strictObject({
-    address: z
-      .string('expected host:port, [ipv6]:port or unix:/path')
-      .meta({ description: '`host:port`, `[ipv6]:port` or `unix:/path`.' }),
-    weight: z
-      .int()
-      .min(0)
-      .max(256)
-      .default(1)
-      .meta({ description: 'Share of new connections relative to the other backends; 0 gets none.' }),
+    address,
+    weight,
     ...backendAdmission,
     state: backendState.optional().meta({
       description:
@@ -106,7 +109,17 @@ const parsedBackend = backend.transform((value, context) => {
   return z.NEVER
 })
 
-const pool = z.strictObject({
+/** A backend in a list that is found: whether it may serve is not for the list to say. */
+export const discoverableBackend = z
+  .union([address, z.strictObject({ address, weight })])
+  .transform((value) => (typeof value === 'string' ? { address: value, weight: 1 } : value))
+  .superRefine((value, context) => {
+    if (parseBackendAddress(value.address) !== undefined) return
+    const message = 'expected host:port, [ipv6]:port or unix:/path'
+    context.addIssue({ code: 'custom', message, input: value.address })
+  })
+
+const poolFields = z.strictObject({
   policy: policyOption.prefault('auto').meta({
     description:
       'Which backend is preferred: a name, or a map for hashes and sticky cookies. `auto`: `power-of-two` for WebSockets, `round-robin` for HTTP requests.',
@@ -114,9 +127,10 @@ const pool = z.strictObject({
   }),
   backends: z
     .array(parsedBackend)
-    .min(1, 'expected at least one backend')
     .max(10_000)
-    .meta({ description: 'The servers of this pool.' }),
+    .default([])
+    .meta({ description: 'The servers of this pool. With `discover`, those that are always in it.' }),
+  discover: discoverOption,
   ...healthOptions,
   ...poolAdmission,
   retries: retryOption,
@@ -124,6 +138,12 @@ const pool = z.strictObject({
     description:
       'Whether a backend that closes two tunnels, or its only one, with 1012 (service restart) is drained. It is taken back 30 seconds after the last such Close. Never the last one of a pool that may serve.',
   }),
+})
+
+const pool = poolFields.superRefine(({ backends, discover }, context) => {
+  if (backends.length > 0 || discover !== undefined) return
+  const message = 'expected at least one backend, or discover'
+  context.addIssue({ code: 'custom', path: ['backends'], message, input: backends })
 })
 
 const pathRule = z.string().regex(/^\/[^?#]*$/, "expected a path that starts with '/', without '?' and '#'")

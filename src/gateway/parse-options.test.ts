@@ -133,14 +133,14 @@ describe('unknown keys', () => {
 
   test('a mistyped required key is one mistake, not two', () => {
     expect(problemsOf({ ...valid, pools: { chat: { backend: ['a:1'] } } })).toEqual([
-      "pools.chat.backend: found an unknown key, expected policy, backends, health, ejection, slowStart, panic, maxConnections, maxConnectionsPerBackend, connectRate, waitingRoom, retries or drainOnRestart (did you mean 'backends'?)",
+      "pools.chat.backend: found an unknown key, expected policy, backends, discover, health, ejection, slowStart, panic, maxConnections, maxConnectionsPerBackend, connectRate, waitingRoom, retries or drainOnRestart (did you mean 'backends'?)",
     ])
   })
 
   test('a key that is already there is not guessed', () => {
     const [problem] = problemsOf({ ...valid, pools: { chat: { backend: [], backends: ['a:1'] } } })
     expect(problem).toBe(
-      'pools.chat.backend: found an unknown key, expected policy, backends, health, ejection, slowStart, panic, maxConnections, maxConnectionsPerBackend, connectRate, waitingRoom, retries or drainOnRestart',
+      'pools.chat.backend: found an unknown key, expected policy, backends, discover, health, ejection, slowStart, panic, maxConnections, maxConnectionsPerBackend, connectRate, waitingRoom, retries or drainOnRestart',
     )
   })
 })

@@ -1,3 +1,4 @@
+import { FairleadError } from '../core/errors.ts'
 import { explainIssues, type OptionProblem } from './explain-issues.ts'
 import { type GatewayConfig, gatewayOptions } from './options.ts'
 
@@ -11,6 +12,14 @@ export function parseOptions(
   const result = gatewayOptions.safeParse(input)
   if (result.success) return { config: freeze(result.data) }
   return { problems: explainIssues(result.error.issues, gatewayOptions, input) }
+}
+
+/** @throws FairleadError `CONFIG_INVALID` naming every mistake in the options */
+export function checkedOptions(input: unknown): GatewayConfig {
+  const parsed = parseOptions(input)
+  if ('config' in parsed) return parsed.config
+  const message = `the gateway's options are not valid:\n${formatProblems(parsed.problems)}`
+  throw new FairleadError('CONFIG_INVALID', message, { source: 'config', retryable: false })
 }
 
 /** One line: the field, what was found there, and what is allowed. */

@@ -33,7 +33,7 @@ export class Pool {
   // Made once: a pick allocates nothing. A panic overrides health, never what the operator says.
   readonly #accept = (index: number): boolean => {
     const backend = this.backends[index] as Backend
-    return backend.state === 'active' && this.health.accepts(index) && this.#tried?.includes(backend) !== true
+    return backend.serves && this.health.accepts(index) && this.#tried?.includes(backend) !== true
   }
   readonly #acceptUpgrade = (index: number): boolean => {
     const backend = this.backends[index] as Backend

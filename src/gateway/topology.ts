@@ -1,6 +1,7 @@
 import { RetryBudget } from '../core/retry-budget.ts'
+import { same } from '../core/share.ts'
 import { backendLimits } from './admission/admission-options.ts'
-import { Backend, type BackendState } from './backend.ts'
+import { Backend } from './backend.ts'
 import { makeChooser } from './chooser.ts'
 import type { HealthKeeper } from './health/health-keeper.ts'
 import { PoolHealth } from './health/pool-health.ts'
@@ -28,21 +29,46 @@ export class Topology {
   readonly #health: HealthKeeper
   readonly #timers: Timers
   readonly #backends = new Map<string, Backend>()
+  #staged: ReadonlyMap<string, Backend> = new Map()
 
   constructor(health: HealthKeeper, timers: Timers) {
     this.#health = health
     this.#timers = timers
   }
 
-  get backends(): Iterable<Backend> {
-    return this.#backends.values()
-  }
-
   /** @throws RangeError when no pool has such a backend */
   backend(address: string): Backend {
     const backend = this.#backends.get(address)
-    if (backend === undefined) throw new RangeError(`no pool has a backend ${address}`)
+    if (backend === undefined || !backend.present) throw new RangeError(`no pool has a backend ${address}`)
     return backend
+  }
+
+  /** The record of an address, also of one that has left and is not empty yet. */
+  find(address: string): Backend | undefined {
+    return this.#backends.get(address)
+  }
+
+  /**
+   * The records of all backends of a configuration. Those that are new begin to count with the first pool that is
+   * made of them, and are forgotten when another configuration comes before.
+   */
+  stage({ pools }: GatewayConfig): readonly Backend[] {
+    const staged = new Map<string, Backend>()
+    for (const { backends } of Object.values(pools)) {
+      for (const { address, target } of backends) {
+        staged.set(
+          address,
+          this.#backends.get(address) ?? this.#staged.get(address) ?? new Backend(address, target),
+        )
+      }
+    }
+    this.#staged = staged
+    return [...staged.values()]
+  }
+
+  /** Nothing is left of it. */
+  forget(backend: Backend): void {
+    if (!backend.present && backend.load === 0) this.#backends.delete(backend.address)
   }
 
   /**
@@ -55,6 +81,7 @@ export class Topology {
       if (known?.config === one) return [name, known] as const
       return [name, { config: one, pool: this.#makePool(name, one, known?.pool) }] as const
     })
+    this.#staged = new Map()
     return new Map(entries)
   }
 
@@ -68,7 +95,7 @@ export class Topology {
       const { pool } = pools.get(name) as PoolEntry
       if (policy === undefined) return pool
       for (const known of left) {
-        if (known.pool.health !== pool.health || known.route.policy !== policy) continue
+        if (known.pool.health !== pool.health || !same(known.route.policy, policy)) continue
         left.delete(known)
         return known.pool
       }
@@ -88,23 +115,11 @@ export class Topology {
     for (const pool of gone) pool.retire()
   }
 
-  /** The states of the configuration that a gateway starts with. */
-  order(config: GatewayConfig): void {
-    for (const { backends } of Object.values(config.pools)) {
-      for (const { address, state } of backends) {
-        const backend = this.backend(address)
-        if (state !== undefined) backend.ordered = strictest(backend.ordered, state)
-      }
-    }
-  }
-
   /** @param before the pool whose place it takes */
   #makePool(name: string, config: PoolConfig, before?: Pool): Pool {
     const backends = config.backends.map((one) => {
-      const { address, target } = one
-      const backend = this.#backends.get(address) ?? new Backend(address, target)
+      const backend = this.#record(one)
       backend.seats.configure(backendLimits(config, one))
-      this.#backends.set(address, backend)
       return backend
     })
     const weights = config.backends.map(({ weight }) => weight)
@@ -116,9 +131,10 @@ export class Topology {
     const budget = before?.retries.budget ?? new RetryBudget()
     return new Pool(name, backends, weights, chooser, health, { rules: config.retries, budget })
   }
-}
 
-function strictest(first: BackendState, second: BackendState): BackendState {
-  if (first === 'disabled' || second === 'active') return first
-  return second
+  #record({ address, target }: PoolConfig['backends'][number]): Backend {
+    const backend = this.#backends.get(address) ?? this.#staged.get(address) ?? new Backend(address, target)
+    this.#backends.set(address, backend)
+    return backend
+  }
 }

@@ -13,6 +13,11 @@ export async function resolveAddresses(host: string): Promise<readonly string[]>
   return [...new Set(found.map(({ address }) => address))]
 }
 
+/** Whether it is an IP address (without brackets), which needs no resolver. */
+export function isAddress(host: string): boolean {
+  return isIP(host) !== 0
+}
+
 /** A set of IP addresses and networks, such as the proxies whose `Forwarded` fields are believed. */
 export interface TrustedNetworks {
   /** Whether the address is in one of the networks. False for what is no IP address (`''` on Unix sockets). */

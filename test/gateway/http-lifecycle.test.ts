@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
-import { createGateway } from '../../src/gateway/create-gateway.ts'
+import { createGateway } from '../../src/config/create-gateway.ts'
 import { eventually } from './support/eventually.ts'
 import { answering } from './support/raw-backend.ts'
 import { Stage } from './support/stage.ts'

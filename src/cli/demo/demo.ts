@@ -1,6 +1,6 @@
 import { networkInterfaces } from 'node:os'
+import { createGateway } from '../../config/create-gateway.ts'
 import { FairleadError } from '../../core/errors.ts'
-import { createGateway } from '../../gateway/create-gateway.ts'
 import type { Gateway } from '../../gateway/gateway.ts'
 import { runtimeLine } from '../banner.ts'
 import { type ChatServerProcess, chatServerProcess } from './chat-server-process.ts'

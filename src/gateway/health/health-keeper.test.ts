@@ -42,6 +42,7 @@ function makeKeeper() {
     log,
     events: new Emitter(),
     tunnels: new Set(),
+    announce() {},
     closeGrace: () => 1000,
   })
   const connected = () =>

@@ -15,8 +15,8 @@ import type { HealthRules } from './backend-health.ts'
 import { HealthNews } from './health-news.ts'
 import type { HealthConfig } from './health-options.ts'
 import type { PoolHealth } from './pool-health.ts'
-import type { Probe, ProbeResult } from './probe.ts'
-import { Prober } from './prober.ts'
+import type { Announced, Probe, ProbeResult } from './probe.ts'
+import { Prober, type Report } from './prober.ts'
 
 /** What the keeper needs of its gateway. */
 interface KeeperHost {
@@ -26,6 +26,8 @@ interface KeeperHost {
   readonly events: GatewayEmitter
   /** Live tunnels. */
   readonly tunnels: ReadonlySet<Tunnel>
+  /** Is told when a backend begins or ends to say in its answers that it drains. */
+  announce(backend: Backend, state: Announced): void
   /** Milliseconds a tunnel gets for its closing handshake. */
   readonly closeGrace: () => number
   /** Is told when somebody's health has changed, after the pools have taken note of it. */
@@ -45,6 +47,8 @@ interface Ward {
   readonly grown: Timer<Backend>
   /** While its tunnels are closed. */
   closer: PacedClose | null
+  /** What it last said about itself. */
+  announced: Announced
 }
 
 /** Of a backend that was just taken in. */
@@ -117,6 +121,7 @@ export class HealthKeeper {
       if (at !== -1) ward.pools.splice(at, 1)
       if (at === -1 || ward.pools.length > 0) continue
       this.#leave(ward)
+      this.#announced(ward, 'active')
       this.#wards.delete(ward.backend)
       // Nobody asks it any more: what its probes said must not outlive them.
       this.#forgetProbes(ward)
@@ -224,6 +229,7 @@ export class HealthKeeper {
       recheck: null,
       grown,
       closer: null,
+      announced: 'active',
     }
     this.#wards.set(backend, ward)
     if (health.ejectedUntil !== null) this.#await(ward, health.outlier.until - timers.now())
@@ -240,10 +246,16 @@ export class HealthKeeper {
     const { health } = rules
     if (JSON.stringify(before) === JSON.stringify(health)) return
     ward.prober?.stop()
-    ward.prober =
-      health === undefined ? null : this.#prober(ward, health, (result) => this.#probed(ward, result))
+    const report: Report = (result, announced) => {
+      if (announced !== null) this.#announced(ward, announced)
+      this.#probed(ward, result)
+    }
+    ward.prober = health === undefined ? null : this.#prober(ward, health, report)
     if (this.#started) ward.prober?.start()
-    if (health === undefined) this.#forgetProbes(ward)
+    if (health === undefined) {
+      this.#forgetProbes(ward)
+      this.#announced(ward, 'active')
+    }
   }
 
   /** Nobody would ever take it back. */
@@ -251,6 +263,13 @@ export class HealthKeeper {
     backend.health.probe = unproven
     backend.health.problem = null
     closer?.stop()
+  }
+
+  /** Only what is new is told: what the operator has said since then counts until the backend says something else. */
+  #announced(ward: Ward, state: Announced): void {
+    if (ward.announced === state) return
+    ward.announced = state
+    this.#host.announce(ward.backend, state)
   }
 
   #leave(ward: Ward): void {
@@ -349,7 +368,7 @@ export class HealthKeeper {
     this.#return(ward, reason)
   }
 
-  #prober(ward: Ward, config: HealthConfig, report: (result: ProbeResult) => void): Prober {
+  #prober(ward: Ward, config: HealthConfig, report: Report): Prober {
     const { timers, sockets } = this.#host
     return new Prober({ timers, sockets, probes: this.#probes }, ward.backend, config, report)
   }

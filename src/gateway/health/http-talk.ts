@@ -3,8 +3,9 @@ import { isFailure } from '../../http1/failure.ts'
 import { HeadReader } from '../../http1/head-reader.ts'
 import { parseResponseHead, type ResponseHead } from '../../http1/response-head.ts'
 import { encodeHead, requestStart } from '../../http1/write-head.ts'
+import { announcedIn } from './announced.ts'
 import type { HttpProbeConfig } from './health-options.ts'
-import type { ProbeTalk } from './probe.ts'
+import type { Announced, ProbeTalk } from './probe.ts'
 
 const limits = { bytes: 16 * 1024, fields: 100 }
 
@@ -13,6 +14,7 @@ const bodyLimit = 64 * 1024
 
 /** One GET, and whether the answer is as expected. */
 export class HttpTalk implements ProbeTalk {
+  announced: Announced | null = null
   readonly #config: HttpProbeConfig
   readonly #authority: string
   readonly #reader = new HeadReader<ResponseHead>(limits)
@@ -42,6 +44,7 @@ export class HttpTalk implements ProbeTalk {
       if (head === undefined) return undefined
       if (isFailure(head)) return `its answer is malformed: ${head.reason}`
       bytes = this.#reader.rest
+      this.announced = announcedIn(head)
       if (head.status === 101) return 'it switched protocols without being asked'
       if (head.status >= 200) return this.#check(head, bytes)
     }

@@ -13,9 +13,13 @@ export interface ProbeTalk {
   heard(chunk: Uint8Array, socket: Socket): string | null | undefined
   /** The same when the backend says no more. */
   ended(): string | null
+  /** What the backend said about itself in its answer; null while it has not answered, or cannot. */
+  readonly announced: Announced | null
   /** What to say after the probe has passed; then the backend is waited for. Null: we end at once. */
   goodbye(): Uint8Array | null
 }
+
+export type Announced = 'active' | 'draining'
 
 /** What a probe needs of its gateway. */
 export interface ProbeHost {
@@ -44,7 +48,7 @@ export class Probe {
   readonly #talk: ProbeTalk
   readonly #timeout: number
   readonly #timer: Timer<Probe>
-  readonly #done: (result: ProbeResult) => void
+  readonly #done: (result: ProbeResult, announced: Announced | null) => void
   #socket: Socket | null = null
   #nextTarget = 0
   #startedAt = 0
@@ -59,7 +63,7 @@ export class Probe {
     targets: readonly [ConnectTarget, ...ConnectTarget[]],
     talk: ProbeTalk,
     timeout: number,
-    done: (result: ProbeResult) => void,
+    done: (result: ProbeResult, announced: Announced | null) => void,
   ) {
     this.#host = host
     this.#targets = targets
@@ -116,7 +120,7 @@ export class Probe {
     this.#judged = true
     this.#host.timers.cancel(this.#timer)
     this.#host.probes.delete(this)
-    this.#done(this.#result)
+    this.#done(this.#result, this.#talk.announced)
   }
 
   timedOut(): void {

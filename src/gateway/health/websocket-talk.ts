@@ -7,9 +7,10 @@ import type { Socket } from '../../net/socket.ts'
 import { encodeCloseFrame, encodePingFrame } from '../../websocket/frame.ts'
 import { checkUpgradeResponse } from '../../websocket/handshake.ts'
 import { PongReader } from '../../websocket/pong-reader.ts'
+import { announcedIn } from './announced.ts'
 import type { WebSocketProbeConfig } from './health-options.ts'
 import { probeFields } from './http-talk.ts'
-import type { ProbeTalk } from './probe.ts'
+import type { Announced, ProbeTalk } from './probe.ts'
 
 const limits = { bytes: 16 * 1024, fields: 100 }
 
@@ -18,6 +19,7 @@ const limits = { bytes: 16 * 1024, fields: 100 }
  * somebody in front of it who still accepts and even upgrades.
  */
 export class WebSocketTalk implements ProbeTalk {
+  announced: Announced | null = null
   readonly #config: WebSocketProbeConfig
   readonly #authority: string
   readonly #key = randomBytes(16).toString('base64')
@@ -47,6 +49,7 @@ export class WebSocketTalk implements ProbeTalk {
       if (head === undefined) return undefined
       if (isFailure(head)) return `its answer is malformed: ${head.reason}`
       bytes = this.#reader.rest
+      this.announced = announcedIn(head)
       if (head.status === 101 || head.status >= 200) return this.#check(head, bytes, socket)
     }
     return undefined

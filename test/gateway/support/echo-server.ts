@@ -15,8 +15,10 @@ export class EchoServer {
   readonly #http: Server = createServer((_request, response) => {
     response.end('plain')
   })
-  /** Connections so far. */
+  /** WebSocket connections so far. */
   connections = 0
+  /** TCP connections so far, probes among them. */
+  accepted = 0
 
   constructor({ protocol, deflate = false, onConnection = echo }: EchoOptions = {}) {
     const sockets = new WebSocketServer({
@@ -25,6 +27,7 @@ export class EchoServer {
       maxPayload: 64 * 1024 * 1024,
       handleProtocols: (offered) => (protocol !== undefined && offered.has(protocol) ? protocol : false),
     })
+    this.#http.on('connection', () => this.accepted++)
     sockets.on('connection', (socket) => {
       this.connections++
       onConnection(socket)

@@ -36,11 +36,19 @@ export function switching(lines: Readonly<Record<string, string | null>> = {}): 
 }
 
 /** Backend script: answers an upgrade as it should be. */
-export async function acceptUpgrade(wire: Wire): Promise<Message> {
+export function acceptUpgrade(wire: Wire): Promise<Message> {
+  return acceptUpgradeSaying(wire, {})
+}
+
+/** The same, with these fields besides. */
+export async function acceptUpgradeSaying(
+  wire: Wire,
+  lines: Readonly<Record<string, string>>,
+): Promise<Message> {
   const request = await wire.message('request')
   const key = request.fields.get('sec-websocket-key')?.[0] ?? ''
   const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
-  wire.send(switching({ 'Sec-WebSocket-Accept': accept }))
+  wire.send(switching({ 'Sec-WebSocket-Accept': accept, ...lines }))
   return request
 }
 

@@ -2,6 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import type { RequestListener } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { sourcesOf } from '../../../src/config/sources.ts'
+import type { DiscoverySource } from '../../../src/gateway/discovery.ts'
 import { Gateway } from '../../../src/gateway/gateway.ts'
 import type { GatewayOptions } from '../../../src/gateway/options.ts'
 import { formatProblems, parseOptions } from '../../../src/gateway/parse-options.ts'
@@ -17,6 +19,8 @@ export type StageOptions = Partial<GatewayOptions> & {
   readonly backends?: readonly string[]
   /** Whether what the gateway keeps of a borrowed chunk is spoilt at once. @default true */
   readonly lending?: boolean
+  /** What `discover: { source }` means. */
+  readonly sources?: Readonly<Record<string, () => DiscoverySource>>
 }
 
 /** A gateway that runs, with its log. */
@@ -33,6 +37,7 @@ export class Stage {
   async gateway({
     backends = ['127.0.0.1:1'],
     lending = true,
+    sources = {},
     ...options
   }: StageOptions = {}): Promise<Running> {
     const log = new LogLines()
@@ -46,6 +51,7 @@ export class Stage {
     const gateway = new Gateway(parsed.config, {
       sockets: lending ? lendingPort(socketPort) : socketPort,
       log,
+      openSource: sourcesOf(sources),
     })
     this.#closers.push(() => gateway.close())
     await gateway.start()
