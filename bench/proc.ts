@@ -46,6 +46,16 @@ export function readResidentBytes(pids: readonly number[]): number {
   return total
 }
 
+/** The most resident bytes that each of the processes ever had, together. */
+export function readPeakBytes(pids: readonly number[]): number {
+  let total = 0
+  for (const pid of pids) {
+    const match = /^VmHWM:\s+(\d+) kB$/m.exec(readOrEmpty(`/proc/${pid}/status`))
+    if (match !== null) total += Number(match[1]) * 1024
+  }
+  return total
+}
+
 /** The process and everything below it. */
 export function listProcessTree(pid: number): number[] {
   const tree = [pid]

@@ -96,7 +96,8 @@ export class Rig {
   }
 }
 
-async function answersInTime(port: number, child: Child): Promise<boolean> {
+/** Whether something answers a request on the port while the child lives. */
+export async function answersInTime(port: number, child: Child): Promise<boolean> {
   const deadline = Date.now() + startDeadlineMs
   while (Date.now() < deadline && !child.ended) {
     if (await answers(port)) return true

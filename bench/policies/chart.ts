@@ -4,7 +4,7 @@ export interface Line {
   readonly points: readonly (readonly [x: number, y: number])[]
 }
 
-/** A picture of lines. Both axes are shares, written as percentages. */
+/** A picture of lines. */
 export interface Chart {
   readonly title: string
   readonly x: string
@@ -13,8 +13,12 @@ export interface Chart {
   readonly until: readonly [x: number, y: number]
   /** Distance of the marks on each axis. */
   readonly marks: readonly [x: number, y: number]
+  /** How the marks are written. @default as percentages */
+  readonly write?: readonly [x: Write, y: Write]
   readonly lines: readonly Line[]
 }
+
+export type Write = (value: number) => string
 
 const width = 760
 const height = 420
@@ -38,21 +42,19 @@ export function drawChart(chart: Chart): string {
   ].join('\n')
 }
 
-function axes({ x, y, until, marks }: Chart): string[] {
+function axes({ x, y, until, marks, write = [percent, percent] }: Chart): string[] {
   const right = width - plot.right
   const bottom = height - plot.bottom
   const parts: string[] = []
   for (const value of steps(until[0], marks[0])) {
     const at = across(value / until[0])
     parts.push(`<line class="grid" x1="${at}" y1="${plot.top}" x2="${at}" y2="${bottom}"/>`)
-    parts.push(`<text x="${at}" y="${bottom + 18}" text-anchor="middle">${Math.round(value * 100)} %</text>`)
+    parts.push(`<text x="${at}" y="${bottom + 18}" text-anchor="middle">${write[0](value)}</text>`)
   }
   for (const value of steps(until[1], marks[1])) {
     const at = up(value / until[1])
     parts.push(`<line class="grid" x1="${plot.left}" y1="${at}" x2="${right}" y2="${at}"/>`)
-    parts.push(
-      `<text x="${plot.left - 8}" y="${at + 4}" text-anchor="end">${Math.round(value * 100)} %</text>`,
-    )
+    parts.push(`<text x="${plot.left - 8}" y="${at + 4}" text-anchor="end">${write[1](value)}</text>`)
   }
   const middle = (plot.top + bottom) / 2
   parts.push(
@@ -76,6 +78,10 @@ function legend({ name }: Line, index: number): string {
 function pen(index: number): string {
   const dash = dashes[index % dashes.length]
   return `stroke="${colours[index % colours.length]}"${dash === '' ? '' : ` stroke-dasharray="${dash}"`}`
+}
+
+function percent(value: number): string {
+  return `${Math.round(value * 100)} %`
 }
 
 function steps(until: number, mark: number): number[] {
