@@ -27,7 +27,6 @@ const expected = [
   'gateway 502 BACKEND_REFUSED',
   'gateway 502 BACKEND_UPGRADE_INVALID',
   'gateway 503 NO_BACKEND',
-  'gateway 503 WAITING_ROOM_FULL',
   'gateway 503 GATEWAY_STOPPING',
   'gateway 504 BACKEND_RESPONSE_TIMEOUT',
   'gateway drain',
