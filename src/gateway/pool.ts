@@ -222,7 +222,11 @@ export class Selection {
       this.#first = chosen
       return chosen
     }
-    if (!budget.take(now, rules)) return null
+    if (!budget.take(now, rules)) {
+      // Whoever ends a dial for this is asked once more: that is the same retry.
+      this.deadline = now
+      return null
+    }
     tried.push(chosen)
     this.#tried = tried
     return chosen
