@@ -276,7 +276,10 @@ export class Admission {
     wait.queue.leave(wait.place)
     if (room.waiting === 0) {
       this.#crowded.splice(this.#crowded.indexOf(room), 1)
-      if (this.#crowded.length === 0) this.#exhausted = false
+      if (this.#crowded.length === 0) {
+        this.#exhausted = false
+        this.#setAlarm(null)
+      }
     }
     this.#assess(room)
   }
