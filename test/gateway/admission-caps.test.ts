@@ -72,6 +72,17 @@ describe.each([
     expect(seatsAreTunnels(running)).toBe(true)
     expect((await running.log.line('tunnel.opened', 0)).waitedMs).toBe(0)
   })
+
+  test('keeps nobody waiting for whom no backend is left', async () => {
+    const running = await gateway({ waitingRoom: { timeout: '30s' }, ...pool }, options)
+    for (let i = 0; i < 2; i++) await open(stage, running)
+    const waits = [await ask(stage, running), await ask(stage, running)]
+    await untilWaiting(running, 2)
+    running.gateway.disable(running.backend.address)
+    expect(await eventually(() => waits.every(({ status }) => status === 503))).toBe(true)
+    expect((await waits[0]?.answer)?.body).toContain('NO_BACKEND')
+    expect(running.gateway.admission).toMatchObject({ seats: 2, waiting: 0 })
+  })
 })
 
 test('HTTP requests take no seat', async () => {

@@ -302,6 +302,8 @@ export class Admission {
       if (pause > 0) {
         this.#exhausted = true
         soonest = Math.min(soonest, pause)
+        for (let i = this.#crowded.length; i-- > 0; )
+          this.#dismissHopeless(this.#crowded[i] as WaitingRoom<Seat>)
         break
       }
       this.#turn = this.#turn < this.#crowded.length ? this.#turn : 0
@@ -316,7 +318,7 @@ export class Admission {
 
   /** 0 when somebody left the room; else milliseconds until somebody may, Infinity when a seat has to be freed. */
   #seatOne(room: WaitingRoom<Seat>): number {
-    if (room.used >= room.cap) return Number.POSITIVE_INFINITY
+    if (room.used >= room.cap) return this.#dismissHopeless(room) ? 0 : Number.POSITIVE_INFINITY
     const { setBack, queue } = room
     let soonest = setBack.size > mostLooks ? nextLooks : Number.POSITIVE_INFINITY
     // They came first, and each may have other backends to hope for.
@@ -342,13 +344,26 @@ export class Admission {
       room.served(this.#host.timers.now())
       this.#take(seat, chosen)
       applicant.seated(chosen)
-    } else if (applicant.setback !== null) this.#refuse(seat, applicant.setback)
-    else this.#dismiss(room)
+    } else this.#dismiss(seat)
     return 0
   }
 
-  /** Nobody there is left who could serve them: those who wait are told now. */
-  #dismiss({ queue, setBack, name }: WaitingRoom<Seat>): void {
+  /** Where nobody may be seated now: whether somebody was told that there is nobody left to wait for. */
+  #dismissHopeless({ queue, setBack }: WaitingRoom<Seat>): boolean {
+    const seat = queue.peek() ?? setBack.peek()
+    if (seat?.wait?.applicant.hopeless() !== true) return false
+    this.#dismiss(seat)
+    return true
+  }
+
+  /** Nobody there is left who could serve it, and, unless that is because others have failed it, anybody else there. */
+  #dismiss(first: Seat): void {
+    const { queue, setBack, name } = first.room
+    const setback = first.wait?.applicant.setback ?? null
+    if (setback !== null) {
+      this.#refuse(first, setback)
+      return
+    }
     for (const all of [queue, setBack]) {
       for (let seat = all.peek(); seat !== null; seat = all.peek()) {
         this.#refuse(seat, seat.wait?.applicant.setback ?? noBackend(name))
