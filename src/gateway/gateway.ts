@@ -111,6 +111,7 @@ export class Gateway implements AsyncDisposable {
         clients: this.#clients,
         tunnels,
         backendConnections,
+        givenUpConnects: sockets.givenUpConnects ?? (() => 0),
         limits: () => this.#context.snapshot.config.limits,
       }),
       backendConnections,
