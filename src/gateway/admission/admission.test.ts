@@ -79,7 +79,7 @@ class Wanting implements Applicant {
     return this.#active.length === 0
   }
 
-  reroute(): null {
+  reroute(): Failure | null {
     return null
   }
 
@@ -254,4 +254,25 @@ test('of hundreds that were set back each one gets the seat that it waits for, w
   for (const seat of entered) seat.free()
   await settle()
   expect([admission.waiting, clock.alarm, clock.deadlines.size]).toEqual([0, null, 0])
+})
+
+test('a listener may send others away while a change of the configuration sends somebody away', async () => {
+  const clock = new Clock()
+  const backend = new Backend('a:1', { kind: 'tcp', host: 'x', port: 1 })
+  const host = { timers: clock.timers, log: silent, events: new Emitter<GatewayEvents>() }
+  const options = { pools: { main: { backends: ['a:1'], maxConnections: 1 } } }
+  const admission = new Admission(host, configOf(options))
+  const upgrades = [0, 1, 2, 3].map((index) => new Wanting('main', [backend], `client ${index}`))
+  const seats = upgrades.map((upgrade) => admission.enter(upgrade) as Seat)
+  const [, second, third] = upgrades as [Wanting, Wanting, Wanting]
+  second.reroute = () => ({ code: 'ROUTE_NOT_FOUND', message: 'no route' })
+  second.refused = () => seats[2]?.free()
+  third.reroute = () => {
+    throw new Error('it has gone')
+  }
+  admission.reconfigure({ config: configOf(options) } as never)
+  expect([admission.used, admission.waiting]).toEqual([1, 1])
+  seats[0]?.free()
+  await settle()
+  expect([seats[3]?.backend, admission.used, admission.waiting]).toEqual([backend, 1, 0])
 })

@@ -44,7 +44,7 @@ export class Admission {
   used = 0
   readonly #host: AdmissionHost
   readonly #rooms = new Map<string, WaitingRoom<Seat>>()
-  /** Rooms in which somebody waits. */
+  /** Rooms in which somebody waits; another array when one is empty. */
   #crowded: WaitingRoom<Seat>[] = []
   /** Whose turn it is among them. */
   #turn = 0
@@ -102,7 +102,9 @@ export class Admission {
     }
     this.#crowded = []
     for (const seat of waiting) {
-      const wait = seat.wait as Wait
+      const { wait } = seat
+      // Whoever was told of somebody before it has sent it away.
+      if (wait === null) continue
       const { applicant, client } = wait
       const failure = applicant.reroute(snapshot)
       seat.room = this.room(applicant.poolName)
@@ -275,7 +277,7 @@ export class Admission {
     this.#host.timers.cancel(wait.timer)
     wait.queue.leave(wait.place)
     if (room.waiting === 0) {
-      this.#crowded.splice(this.#crowded.indexOf(room), 1)
+      this.#crowded = this.#crowded.filter((other) => other !== room)
       if (this.#crowded.length === 0) {
         this.#exhausted = false
         this.#setAlarm(null)
@@ -302,8 +304,7 @@ export class Admission {
       if (pause > 0) {
         this.#exhausted = true
         soonest = Math.min(soonest, pause)
-        for (let i = this.#crowded.length; i-- > 0; )
-          this.#dismissHopeless(this.#crowded[i] as WaitingRoom<Seat>)
+        for (const room of this.#crowded) this.#dismissHopeless(room)
         break
       }
       this.#turn = this.#turn < this.#crowded.length ? this.#turn : 0
