@@ -434,3 +434,19 @@ test('who cannot reach its backend waits for a seat at another one', async () =>
   expect(running.gateway.backends.map(({ seats }) => seats)).toEqual([1, 0])
   expect(seatsAreTunnels(running)).toBe(true)
 })
+
+test('a listener that drains the gateway as soon as somebody waits leaves nobody waiting', async () => {
+  const running = await gateway({ maxConnections: 1, waitingRoom: { size: 1, timeout: '30s' } })
+  const first = await open(stage, running)
+  const { gateway: it } = running
+  let drained: Promise<void> | null = null
+  it.on('room.level', () => {
+    drained ??= it.drain(5000)
+  })
+  const second = await ask(stage, running)
+  expect((await second.answer).status).toBe(503)
+  expect(it.admission).toMatchObject({ seats: 1, waiting: 0 })
+  first.close()
+  await drained
+  expect(it.admission).toMatchObject({ seats: 0, waiting: 0 })
+})
