@@ -140,6 +140,41 @@ timeouts:
   })
 })
 
+const hidden = 'correct-horse-battery'
+
+describe('a slip beside a secret does not show it', () => {
+  const block = (line: string) => `listen: [{ port: 1 }]
+pools:
+  chat:
+    policy:
+      sticky:
+        ${line}
+    backends: [127.0.0.1:1]
+routes: [{ pool: chat }]
+`
+  const flow = (pool: string) =>
+    `listen: [{ port: 1 }]\npools:\n  chat: { backends: ['127.0.0.1:1'], ${pool} }\nroutes: [{ pool: chat }]\n`
+  test.each([
+    ['a second colon', block(`secret: a: ${hidden}`)],
+    ['an alias that is none', block(`secret: *${hidden}`)],
+    ['a tag that is none', block(`secret: !${hidden}`)],
+    ['a reserved character', block(`secret: '@${hidden}' x`)],
+    ['a quote within', block(`secret: "x"${hidden}`)],
+    ['the line below its key', block(`secret:\n          '@${hidden}' x`)],
+    ['a key that stands twice', block(`secret: abc\n        secret: ${hidden}`)],
+    ['a typo on its line', flow(`policy: { sticky: { secret: ${hidden}, cokie: x } }`)],
+    ['another value on its line', flow(`policy: { sticky: { cookie: 3, "secret": ${hidden} } }`)],
+    ['the header of a probe', flow(`health: { http: { path: x, headers: { x-login: ${hidden} } } }`)],
+    ['a password in a URL', flow(`backends: ['http://admin:${hidden}@a']`)],
+  ])('%s', async (_, content) => {
+    const { code, message } = await errorOf(file('secret.yaml', content))
+    expect(code).toBe('CONFIG_INVALID')
+    expect(message).toMatch(/^secret\.yaml:\d+:\d+: /)
+    expect(message).not.toContain('correct')
+    expect(message).not.toContain('horse')
+  })
+})
+
 describe('findConfig', () => {
   test('YAML comes before modules', async () => {
     const here = join(folder, 'both')

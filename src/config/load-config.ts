@@ -66,8 +66,7 @@ async function loadFromText(file: string): Promise<GatewayConfig> {
   const text = await readText(file)
   const parsed = parseYaml(text)
   if ('mistakes' in parsed) {
-    const shown = parsed.mistakes.slice(0, 20)
-    throw invalid(shown.map((mistake) => formatMistake(file, text, mistake)).join('\n'))
+    throw invalid(parsed.mistakes.map((mistake) => formatMistake(file, text, mistake)).join('\n'))
   }
   const result = parseOptions(parsed.value)
   if ('config' in result) return result.config
