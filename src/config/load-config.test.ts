@@ -1,9 +1,10 @@
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { FairleadError } from '../core/errors.ts'
-import { findConfig, loadConfig } from './load-config.ts'
+import { findConfig, loadConfig, reloadConfig } from './load-config.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'fairlead-config-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -173,6 +174,14 @@ routes: [{ pool: chat }]
     expect(message).not.toContain('correct')
     expect(message).not.toContain('horse')
   })
+})
+
+test('a pipe is read once: another time says so instead of waiting for ever', async () => {
+  const pipe = join(folder, 'pipe.yaml')
+  execFileSync('mkfifo', [pipe])
+  const error = await reloadConfig(pipe).catch((thrown: unknown) => thrown)
+  expect(error).toMatchObject({ code: 'CONFIG_INVALID' })
+  expect((error as Error).message).toContain('found a pipe or a device, which is read once at the start')
 })
 
 describe('findConfig', () => {
