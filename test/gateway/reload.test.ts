@@ -154,6 +154,21 @@ describe('a reload', () => {
     expect(await ask(port)).toBe('e')
   })
 
+  test('knows the addresses of new names although a weight was set by call while they were looked up', async () => {
+    const one = await named('one')
+    const { gateway, port } = await stage.gateway(options([one.address]))
+    const reload = gateway.reload(options([`localhost:${one.port}`]))
+    let weight = 2
+    const setting = setInterval(() => {
+      if (gateway.backends[0]?.address === one.address) gateway.setWeight(one.address, weight++)
+    }, 0)
+    await reload
+    clearInterval(setting)
+    const client = await stage.client(port)
+    client.send(request())
+    expect((await client.message()).body).toBe('one')
+  })
+
   test('of log options changes which access lines are written', async () => {
     const one = await named('one')
     const { gateway, port, log } = await stage.gateway(options([one.address], { log: { access: false } }))
