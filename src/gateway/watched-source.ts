@@ -87,25 +87,38 @@ export class Watched {
     if (reason === this.#problem) return
     this.#problem = reason
     const kept = this.#found.length
+    const stay = kept === 0 ? '' : `, the ${kept} of before stay`
     this.#log.warn(
       { event: 'discovery.failed', source: this.#name, reason, kept },
-      `what backends there are could not be found out, the ${kept} of before stay: ${reason}`,
+      `what backends there are could not be found out${stay}: ${reason}`,
     )
   }
 }
 
-/** What was found, as a pool names its backends; or what is wrong with it. */
+/** What was found, as a pool names its backends; or what is wrong with it, types included: programs tell it, too. */
 function check(backends: readonly DiscoveredBackend[]): Found | string {
+  if (!Array.isArray(backends)) return `found ${kindOf(backends)}, expected a list of { address, weight }`
   if (backends.length > mostBackends)
     return `found ${backends.length} backends, expected at most ${mostBackends}`
   const found = new Map<string, Found[number]>()
-  for (const { address, weight } of backends) {
+  for (const backend of backends as readonly (Partial<DiscoveredBackend> | null)[]) {
+    const { address, weight = Number.NaN } = backend ?? {}
+    if (typeof address !== 'string')
+      return `found ${kindOf(backend)} without an address in a list, expected { address, weight }`
     const target = parseBackendAddress(address)
     const valid = Number.isInteger(weight) && weight >= 0 && weight <= 256
     if (target === undefined)
       return `found the address ${JSON.stringify(address)}, expected host:port or unix:/path`
-    if (!valid) return `found the weight ${weight} of ${address}, expected a whole number from 0 to 256`
+    if (!valid)
+      return `found the weight ${backend?.weight} of ${address}, expected a whole number from 0 to 256`
     found.set(address, Object.freeze({ address, target: Object.freeze(target), weight }))
   }
   return [...found.values()].sort((a, b) => (a.address < b.address ? -1 : 1))
+}
+
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return 'nothing'
+  return typeof value === 'string'
+    ? JSON.stringify(value.slice(0, 60))
+    : `a value of the type ${typeof value}`
 }

@@ -187,6 +187,25 @@ describe('a pool that discovers its backends', () => {
   }, 10_000)
 })
 
+test.each([
+  ['texts', ['127.0.0.1:80'], 'found "127.0.0.1:80" without an address in a list'],
+  ['nothing in a list', [null], 'found nothing without an address'],
+  [
+    'numbers for addresses',
+    [{ address: 5, weight: 1 }],
+    'found a value of the type object without an address',
+  ],
+  ['no weight', [{ address: '127.0.0.1:80' }], 'found the weight undefined of 127.0.0.1:80'],
+  ['no list', 7, 'found a value of the type number, expected a list'],
+  ['nothing', undefined, 'found nothing, expected a list'],
+])('a program that says %s does not fail for it, and hears what is wrong', async (_, list, reason) => {
+  const one = await named('one')
+  const { source, port, log } = await discovering(at(one.address))
+  source.replace(list as unknown as DiscoveredBackend[])
+  expect((await log.line('discovery.failed')).reason).toContain(reason)
+  expect((await ask(port)).body).toBe('one')
+})
+
 test('a file is read again when it changes, and one with mistakes changes nothing', async () => {
   const [one, two] = [await named('one'), await named('two')]
   const file = join(await stage.folder(), 'backends.yaml')
