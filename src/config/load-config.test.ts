@@ -176,6 +176,21 @@ routes: [{ pool: chat }]
   })
 })
 
+test.each([
+  [
+    'later',
+    "Promise.reject(new Error('too late'))\nawait new Promise((r) => setTimeout(r, 500))",
+    'too late',
+  ],
+  ['never', 'await new Promise(() => {})', "it waits for something that never comes ('await')"],
+])('a module that fails %s says so, as a mistake in that file', async (name, content, expected) => {
+  const path = file(`${name}.config.mjs`, `${content}\nexport default {}`)
+  const error = await reloadConfig(path).catch((thrown: unknown) => thrown)
+  expect(error).toMatchObject({ code: 'CONFIG_INVALID' })
+  expect((error as Error).message).toContain(`${path}: `)
+  expect((error as Error).message).toContain(expected)
+})
+
 test('a pipe is read once: another time says so instead of waiting for ever', async () => {
   const pipe = join(folder, 'pipe.yaml')
   execFileSync('mkfifo', [pipe])
