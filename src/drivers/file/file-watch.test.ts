@@ -1,4 +1,6 @@
-import { mkdir, mkdtemp, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { constants } from 'node:fs'
+import { mkdir, mkdtemp, open, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -101,4 +103,15 @@ test('what a slow look has found does not count after what a later one found', a
   expect(told).toBe(1)
   // A busy folder tells of far more than there is to see.
   expect(slow).toHaveLength(1)
+})
+
+test('what is written into a pipe is no change', async () => {
+  const path = join(folder, 'pipe')
+  execFileSync('mkfifo', [path])
+  const { told } = await watching(path, 50)
+  const reader = await open(path, constants.O_RDWR)
+  await reader.write('one')
+  await new Promise((resolve) => setTimeout(resolve, 600))
+  await reader.close()
+  expect(told()).toBe(0)
 })

@@ -104,10 +104,12 @@ function watchFolder(folder: string, told: () => void): FSWatcher | null {
   }
 }
 
-/** What is another for other contents; null when there is no file. */
+/** What is another for other contents; null when there is no file, or a pipe, of which nothing can be read again. */
 export async function fileStamp(path: string): Promise<FileStamp> {
   try {
-    const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true })
+    const found = await stat(path, { bigint: true })
+    if (found.isFIFO()) return null
+    const { dev, ino, size, mtimeNs, ctimeNs } = found
     return [dev, ino, size, mtimeNs, ctimeNs].join(':')
   } catch {
     return null
