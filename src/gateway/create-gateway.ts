@@ -1,10 +1,11 @@
 import { FairleadError } from '../core/errors.ts'
+import { formatProblems } from '../core/options/check-options.ts'
 import { socketPort } from '../net/socket-port.ts'
 import { createLog } from './create-log.ts'
 import { Gateway } from './gateway.ts'
 import type { Log } from './log.ts'
 import type { GatewayOptions } from './options.ts'
-import { formatProblems, parseOptions } from './parse-options.ts'
+import { parseOptions } from './parse-options.ts'
 
 /** What a program may bring along. */
 export interface GatewayExtras {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
+import { duration, optionalDuration, size } from '../core/options/option-values.ts'
 import { healthOptions } from './health/health-options.ts'
 import { sameHealthEverywhere } from './health/same-health.ts'
-import { duration, optionalDuration, size } from './option-values.ts'
 import { policyOption } from './policy-options.ts'
 
 /**

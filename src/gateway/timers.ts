@@ -1,52 +1,10 @@
-import { type Timer, TimerWheel } from '../core/timer-wheel.ts'
+import { WheelClock } from '../core/wheel-clock.ts'
 
-/**
- * Drives the one timer wheel of a gateway with one runtime timer, which is set only while some deadline is
- * pending, so an idle gateway sleeps.
- */
-export class Timers {
-  readonly #wheel = new TimerWheel({ resolution: 50, now: performance.now() })
-  #alarm: ReturnType<typeof setTimeout> | null = null
-  #alarmAt = Number.POSITIVE_INFINITY
+type Alarm = ReturnType<typeof setTimeout>
 
-  /** Monotonic milliseconds. */
-  now(): number {
-    return performance.now()
-  }
-
-  /** Fires `timer` once, `milliseconds` from now; replaces what it was waiting for. */
-  schedule<T>(timer: Timer<T>, milliseconds: number): void {
-    const at = performance.now() + milliseconds
-    this.#wheel.schedule(timer, at)
-    if (at < this.#alarmAt) this.#setAlarm(at)
-  }
-
-  cancel<T>(timer: Timer<T>): void {
-    this.#wheel.cancel(timer)
-  }
-
-  /** Forgets every deadline. */
-  stop(): void {
-    if (this.#alarm !== null) clearTimeout(this.#alarm)
-    this.#alarm = null
-  }
-
-  #setAlarm(at: number): void {
-    if (this.#alarm !== null) clearTimeout(this.#alarm)
-    this.#alarmAt = at
-    const delay = Math.min(Math.max(1, Math.ceil(at - performance.now())), 2 ** 31 - 1)
-    this.#alarm = setTimeout(() => this.#ring(), delay)
-  }
-
-  #ring(): void {
-    this.#alarm = null
-    this.#alarmAt = Number.POSITIVE_INFINITY
-    try {
-      this.#wheel.advance(performance.now())
-    } finally {
-      // Also after one that threw: the others must not wait for somebody to schedule again.
-      const next = this.#wheel.nextAt()
-      if (next !== undefined && next < this.#alarmAt) this.#setAlarm(next)
-    }
+/** The deadlines of a gateway. */
+export class Timers extends WheelClock<Alarm> {
+  constructor() {
+    super({ now: () => performance.now(), set: setTimeout, clear: clearTimeout })
   }
 }
