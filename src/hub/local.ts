@@ -1,6 +1,6 @@
 /**
  * Where the local half of a hub (connections, rooms, queues) and its cluster half (bus, membership, presence, history)
- * meet. Types only: each half is tested without the other.
+ * meet: each half is tested without the other.
  */
 
 /** A message as it was given to the hub. */
@@ -47,6 +47,24 @@ export interface ClusterHalf {
   /** The first local connection of a user came. */
   userArrived(user: string): void
   userLeft(user: string): void
-  /** Somebody came or went in a room with presence: `devices` of this user are in it on this node now. */
+  /**
+   * Somebody came or went in a room: `devices` of this user are in it on this node now. For a connection without
+   * user, `user` is its id.
+   */
   present(room: string, user: string, devices: number): void
+  /**
+   * Carries an order to the other nodes that it concerns; this one has carried it out already. Null: there are none
+   * that could be concerned. Else whether they could be told. Never rejects.
+   */
+  relay(to: Address, order: Order): Promise<boolean> | null
+}
+
+/** The cluster half of a hub that is alone. */
+export const noCluster: ClusterHalf = {
+  roomOccupied() {},
+  roomEmptied() {},
+  userArrived() {},
+  userLeft() {},
+  present() {},
+  relay: () => null,
 }

@@ -1,3 +1,5 @@
+import type { Batch } from './batch.ts'
+
 /**
  * The transport port: how a hub holds WebSocket connections. Two implementations: the `ws` package behind Node's http
  * servers, and Bun's own server. `transport-contract.ts` holds both to every sentence below.
@@ -12,7 +14,7 @@ export interface HandshakeRequest {
   readonly url: string
   /** Header fields; names in lower case, several values of one name joined with `, `. */
   readonly headers: Readonly<Record<string, string | undefined>>
-  /** IP address of the TCP peer; `''` on Unix sockets. */
+  /** IP address of the TCP peer; `''` on Unix sockets and when it is gone already. */
   readonly remoteAddress: string
   /** Whether it came over TLS to this server. */
   readonly secure: boolean
@@ -37,23 +39,24 @@ export type Admission =
       readonly headers?: Readonly<Record<string, string>>
     }
 
-/** What a transport tells about one connection. Called one after the other, never from inside a method of it. */
+/**
+ * What a transport tells about one connection. Called one after the other, never from inside a method of it. None of
+ * them throws.
+ */
 export interface TransportOwner {
   /** The 101 is on its way. First, once. */
   opened(connection: TransportConnection): void
-  /** One whole message. The bytes are the receiver's to keep. Not called while paused. */
+  /** One whole message. The bytes are the receiver's to keep. Not told after the connection's `close`. */
   message(data: string | Uint8Array): void
   pong(): void
-  /** The queue that a `send` found too long has gone down to nothing. Once for each `false`. */
+  /** The peer has taken what a `send` answered `false` to. Once after one or several of them, unless the end comes first. */
   drained(): void
-  /** The end: exactly once, last. Code 1005 without one in the Close, 1006 without a Close. */
+  /**
+   * The end: exactly once, last. Also when the client left, or turned out to be none, before it was `opened`: then
+   * alone. The peer's code; 1005 when its Close had none, 1006 when there was no Close, and the code that it was sent
+   * (1002, 1007, 1009) when it broke the protocol or a limit. After the connection's own `close` any of these.
+   */
   closed(code: number, reason: string): void
-}
-
-/** A message made ready once, to be sent to many. Opaque: made and read by one transport. */
-export interface Prepared {
-  /** Bytes of the message without framing. */
-  readonly size: number
 }
 
 /** One WebSocket. After its close every method does nothing. */
@@ -61,23 +64,23 @@ export interface TransportConnection {
   /** Bytes given to `send` that the kernel has not taken. */
   readonly queuedBytes: number
   /**
-   * Sends messages, in order, all of them, with one write to the socket where the runtime can. `false`: the queue is
-   * not empty; `drained` follows, unless the close comes first. Never drops.
+   * Sends a batch, with one write to the socket where the runtime can. `false`: the peer does not keep up, more waits
+   * than the runtime's own buffer is for; `drained` follows, unless the end comes first. Never drops.
    */
-  send(messages: readonly Prepared[]): boolean
+  send(batch: Batch): boolean
   ping(): void
-  /** No `message` from now on (one that is being parsed MAY still come), and the socket is not read further. */
+  /** The socket is not read further. Messages of the one read that is being parsed MAY still come. */
   pause(): void
   resume(): void
-  /** Begins the closing handshake, behind what was sent; cut when it is not over after `closeTimeout`. Idempotent. */
+  /**
+   * Begins the closing handshake, behind what was sent; cut when it is not over after `closeTimeout`. Idempotent.
+   * Reads on if it was paused, so that the peer's Close is found.
+   * @param code one that may stand in a Close
+   * @param reason at most 123 bytes of UTF-8
+   */
   close(code: number, reason: string): void
-  /** Cuts. */
+  /** Cuts, at once. */
   terminate(): void
-}
-
-/** Frames a message once. */
-export interface Framer {
-  prepare(data: string | Uint8Array): Prepared
 }
 
 /** What of the hub's options a transport has to know. */
