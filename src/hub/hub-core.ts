@@ -9,7 +9,7 @@ import type { HubLog } from './log.ts'
 import type { HubConfig } from './options.ts'
 import { Outbox } from './outbox.ts'
 import { Roster } from './roster.ts'
-import { both } from './thenable.ts'
+import { callAll } from './thenable.ts'
 import { Timers } from './timers.ts'
 import type { TransportOwner } from './transport.ts'
 
@@ -74,17 +74,12 @@ export class HubCore implements ConnectionHost, DoormanHost {
 
   opened(connection: LiveConnection): unknown {
     this.roster.enter(connection)
-    let work: unknown
-    for (const handler of this.connectionHandlers) work = both(work, handler(connection))
-    return work
+    return callAll(this.connectionHandlers, connection)
   }
 
   received(connection: LiveConnection, data: string | Uint8Array): unknown {
     if (this.messageHandlers.length === 0) return undefined
-    const message = { connection, data }
-    let work: unknown
-    for (const handler of this.messageHandlers) work = both(work, handler(message))
-    return work
+    return callAll(this.messageHandlers, { connection, data })
   }
 
   handlerFailed({ id }: LiveConnection, error: unknown): void {

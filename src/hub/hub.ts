@@ -65,8 +65,12 @@ export class Hub<UserData = undefined> {
   /**
    * Takes the WebSocket upgrades of a server of `node:http` or `node:https`, which Express, Fastify, Koa and Nest have,
    * for one path or all. Upgrades for other paths are left to others. Returns how to stop; connections stay.
+   * @throws FairleadError `CONFIG_INVALID` on Bun, whose `node:http` loses what is written to a slow WebSocket
    */
   attach(server: UpgradingServer, options: AttachOptions = {}): () => void {
+    if ('Bun' in globalThis) {
+      throw invalid('attach: on Bun use Bun.serve({ fetch: hub.fetch, websocket: hub.websocket })')
+    }
     const path = options.path ?? this.#core.config.path ?? null
     if (path !== null && !/^\/[^?#]*$/.test(path)) {
       throw invalid(

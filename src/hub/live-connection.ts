@@ -20,7 +20,7 @@ import { checkName } from './names.ts'
 import type { HubConfig } from './options.ts'
 import type { Outbox, OutboxMember } from './outbox.ts'
 import { SendQueue } from './send-queue.ts'
-import { both, isThenable } from './thenable.ts'
+import { callAll, isThenable } from './thenable.ts'
 import type { Timers } from './timers.ts'
 import type { TransportConnection, TransportOwner } from './transport.ts'
 
@@ -230,15 +230,7 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
   }
 
   handle(data: string | Uint8Array): unknown {
-    let work = this.#host.received(this, data)
-    try {
-      for (const handler of this.#messageHandlers) work = both(work, handler(data))
-    } catch (error) {
-      // The failure that counts is this one; one that comes later must not be nobody's.
-      if (isThenable(work)) work.then(undefined, () => {})
-      throw error
-    }
-    return work
+    return callAll(this.#messageHandlers, data, this.#host.received(this, data))
   }
 
   handlerFailed(error: unknown): void {

@@ -140,6 +140,6 @@ function writeCorked(socket: BunSocket<BunConnection>): void {
 /** Bun reports 1006 with a reason of its own when it has closed because of a mistake of the peer. */
 function codeOf(reason: string): number {
   if (reason === '') return 1006
-  if (reason.includes('too big')) return 1009
+  if (reason.includes('too big message')) return 1009
   return reason.includes('UTF-8') ? 1007 : 1002
 }
