@@ -1,14 +1,14 @@
 import { checkCode, cutReason } from './closing.ts'
 import type { Connection } from './connection.ts'
-import type { Address, ClusterHalf, Data, LocalHub, Order } from './local.ts'
+import type { Address, ClusterHalf, Data, LocalHub, Order, Relayed } from './local.ts'
 import { checkName } from './names.ts'
 
 /** What became of something that concerns connections, here and elsewhere. */
 export interface Delivery {
   /** Connections of this node that it concerned. */
   readonly local: number
-  /** Whether there were nodes that could not be told: what is here was done, what is there perhaps not. */
-  readonly degraded: boolean
+  /** `local`: no other node could be concerned. Else what became of it on its way to the others. */
+  readonly status: 'local' | Relayed['status']
 }
 
 export interface AudienceSendOptions {
@@ -42,7 +42,7 @@ export class Audience {
   send(data: Data, options: AudienceSendOptions = {}): Promise<Delivery> {
     const { except, key = null } = options
     const id = typeof except === 'object' ? except.id : (except ?? null)
-    return this.#do({ do: 'send', data, except: id, key })
+    return this.#do({ do: 'send', data, except: id, key, position: null })
   }
 
   /**
@@ -67,7 +67,7 @@ export class Audience {
   #do(order: Order): Promise<Delivery> {
     const local = this.#local.apply(this.#address, order)
     const relayed = this.#cluster.relay(this.#address, order)
-    if (relayed === null) return Promise.resolve({ local, degraded: false })
-    return relayed.then((told) => ({ local, degraded: !told }))
+    if (relayed === null) return Promise.resolve({ local, status: 'local' })
+    return relayed.then(({ status }) => ({ local, status }))
   }
 }
