@@ -40,10 +40,16 @@ export class WheelClock<Alarm> {
     this.#wheel.cancel(timer)
   }
 
-  /** Forgets every deadline. */
+  /** Gives the runtime's timer back when nothing waits, instead of letting it ring once for nothing. */
+  rest(): void {
+    if (this.#wheel.size === 0) this.stop()
+  }
+
+  /** Rings no more, unless something is scheduled again. */
   stop(): void {
     if (this.#alarm !== null) this.#clock.clear(this.#alarm)
     this.#alarm = null
+    this.#alarmAt = Number.POSITIVE_INFINITY
   }
 
   #setAlarm(at: number): void {

@@ -15,9 +15,3 @@ export function randomId(): string {
   used += randomBytes
   return pool.toString('base64url', used - randomBytes, used)
 }
-
-/** The node that a connection id names; undefined when it is no connection id. */
-export function nodeOf(connectionId: string): string | undefined {
-  const dot = connectionId.indexOf('.')
-  return dot > 0 ? connectionId.slice(0, dot) : undefined
-}

@@ -34,7 +34,8 @@ export class Doorman {
   readonly #host: DoormanHost
   /** Connections, and handshakes that may become some. */
   #taken = 0
-  #deciding = 0
+  /** How to decide about those that are being decided about. */
+  readonly #pending = new Set<(verdict: unknown) => void>()
 
   constructor(host: DoormanHost) {
     this.#host = host
@@ -42,7 +43,12 @@ export class Doorman {
 
   /** Handshakes that are being decided. */
   get deciding(): number {
-    return this.#deciding
+    return this.#pending.size
+  }
+
+  /** Nobody who waits outside is let in any more. */
+  turnAway(): void {
+    for (const decide of this.#pending) decide(tryLater('the server is stopping'))
   }
 
   /** A connection that was let in is gone. */
@@ -62,12 +68,16 @@ export class Doorman {
     const { authenticate } = config
     if (authenticate === undefined) return this.#conclude(request, { data: undefined })
     const verdict = this.#ask(authenticate, request)
-    return verdict instanceof Promise
-      ? verdict.then((value) => this.#conclude(request, value))
-      : this.#conclude(request, verdict)
+    if (!(verdict instanceof Promise)) return this.#conclude(request, verdict)
+    // Holds a place meanwhile.
+    this.#taken++
+    return verdict.then((value) => {
+      this.#taken--
+      return this.#conclude(request, value)
+    })
   }
 
-  /** What `authenticate` says, in time. Holds a place meanwhile. */
+  /** What `authenticate` says, in time. */
   #ask(authenticate: Authenticate<unknown>, request: HandshakeRequest): unknown {
     let verdict: unknown
     try {
@@ -76,20 +86,15 @@ export class Doorman {
       return this.#broken(error)
     }
     if (!isThenable(verdict)) return verdict
-    this.#taken++
-    this.#deciding++
     return new Promise((resolve) => {
       const { timers, config } = this.#host
-      let decided = false
       const decide = (value: unknown): void => {
-        if (decided) return
-        decided = true
-        this.#taken--
-        this.#deciding--
+        if (!this.#pending.delete(decide)) return
         timers.cancel(deadline)
         resolve(value)
       }
       const deadline = new Timer(decide, tooLate)
+      this.#pending.add(decide)
       timers.schedule(deadline, config.authenticateTimeout)
       Promise.resolve(verdict).then(decide, (error: unknown) => decide(this.#broken(error)))
     })

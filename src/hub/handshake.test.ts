@@ -134,6 +134,15 @@ describe('authenticate', () => {
   })
 })
 
+test('a hub that closes decides about everybody who waits', async () => {
+  const rig = await start({ authenticate: () => new Promise<{ data: undefined }>(() => {}) })
+  const client = rig.connect()
+  await eventually(() => rig.hub.stats().handshakes === 1)
+  await rig.hub.close()
+  expect((await client).status).toBe(503)
+  expect(rig.hub.stats()).toMatchObject({ handshakes: 0, connections: 0 })
+})
+
 describe('maxConnections', () => {
   test('answers 503 with Retry-After, and places come back', async () => {
     const rig = await start({ maxConnections: 2 })

@@ -182,7 +182,7 @@ export class Hub<UserData = undefined> {
 
   /**
    * Lets nobody in any more (503), and closes the connections with 1012, so that clients go elsewhere. Resolves when
-   * they are gone, or are not gone after the window and the patience for their goodbyes.
+   * they are gone; those that do not answer their Close are cut.
    */
   async drain(options: DrainOptions = {}): Promise<void> {
     const { over = '10s' } = options
@@ -205,18 +205,20 @@ export class Hub<UserData = undefined> {
   async #close(): Promise<void> {
     const core = this.#core
     core.stopping = true
+    core.doorman.turnAway()
     this.#drain?.stop()
     for (const connection of [...core.roster.connections()]) connection.shut(closeCodes.stopping)
     // The transports cut whoever does not answer in time.
     await core.empty()
     for (const detach of this.#detach) detach()
     this.#detach = []
-    core.timers.stop()
+    core.timers.rest()
   }
 
   async #leave(code: CloseCode, over: number): Promise<void> {
     const { roster, timers, config } = this.#core
     this.#core.stopping = true
+    this.#core.doorman.turnAway()
     this.#drain?.stop()
     const connections = () => roster.connections()
     const drain = new PacedDrain({ timers, connections, code, over, patience: config.closeTimeout })

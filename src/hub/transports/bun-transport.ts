@@ -1,3 +1,4 @@
+import { plainAddress } from '../plain-address.ts'
 import { offeredProtocols } from '../subprotocols.ts'
 import type { Admission, HandshakeRequest, TransportOptions } from '../transport.ts'
 import { BunConnection } from './bun-connection.ts'
@@ -62,7 +63,7 @@ function handshakeOf(request: Request, server: BunServer): HandshakeRequest {
   return {
     url: handshakeTarget(request),
     headers,
-    remoteAddress: server.requestIP(request)?.address ?? '',
+    remoteAddress: plainAddress(server.requestIP(request)?.address),
     secure: request.url.startsWith('https:'),
     protocols: offeredProtocols(headers['sec-websocket-protocol']),
   }

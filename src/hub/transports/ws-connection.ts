@@ -47,7 +47,7 @@ export class WsConnection implements TransportConnection {
   }
 
   send(batch: Batch): boolean {
-    if (this.#closing || !this.#socket.writable) return true
+    if (this.#closing || this.#webSocket.readyState !== WebSocket.OPEN) return true
     const ready = this.#compressed ? this.#sendEach(batch) : this.#write(batch)
     if (ready || this.#behind) return ready
     this.#behind = true

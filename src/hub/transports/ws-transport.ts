@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import { checkUpgradeRequest, supportedVersion, wrongVersion } from '../../websocket/handshake.ts'
+import { plainAddress } from '../plain-address.ts'
 import { offeredProtocols } from '../subprotocols.ts'
 import type { Admission, HandshakeRequest, TransportOptions, TransportOwner } from '../transport.ts'
 import { onUpgrade, refuseUpgrade, type UpgradingServer } from './upgrades.ts'
@@ -30,7 +31,9 @@ export class WsTransport {
 
   /** Serves upgrades of a server. Returns how to end that; connections stay. */
   attach(server: UpgradingServer, path: string | null): () => void {
-    return onUpgrade(server, path, (request, socket, head) => void this.#upgrade(request, socket, head))
+    return onUpgrade(server, path, (request, socket, head) => {
+      this.#upgrade(request, socket, head).catch(() => socket.destroy())
+    })
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -117,7 +120,7 @@ function handshakeOf(request: IncomingMessage): HandshakeRequest {
   return {
     url,
     headers,
-    remoteAddress: socket.remoteAddress ?? '',
+    remoteAddress: plainAddress(socket.remoteAddress),
     secure: 'encrypted' in socket && socket.encrypted === true,
     protocols: offeredProtocols(headers['sec-websocket-protocol']),
   }
