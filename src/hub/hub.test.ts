@@ -391,6 +391,29 @@ describe('a peer that does not keep up', () => {
   })
 })
 
+test("the runtime's own WebSocket talks to a hub", async () => {
+  const rig = await start({ protocols: ['echo'] })
+  rig.hub.on('message', ({ connection, data }) => void connection.send(data))
+  const socket = new WebSocket(`ws://127.0.0.1:${rig.port}/`, ['other', 'echo'])
+  socket.binaryType = 'arraybuffer'
+  const received: unknown[] = []
+  socket.onmessage = ({ data }) =>
+    void received.push(typeof data === 'string' ? data : [...new Uint8Array(data)])
+  await new Promise((resolve) => {
+    socket.onopen = resolve
+  })
+  expect(socket.protocol).toBe('echo')
+  socket.send('grüße')
+  socket.send(Uint8Array.of(1, 2, 3))
+  await eventually(() => received.length === 2)
+  expect(received).toEqual(['grüße', [1, 2, 3]])
+  const ended = new Promise<CloseEvent>((resolve) => {
+    socket.onclose = resolve
+  })
+  await rig.hub.everybody.close(4001, 'enough')
+  expect(await ended).toMatchObject({ code: 4001, reason: 'enough', wasClean: true })
+})
+
 describe('rooms', () => {
   test('are joined, left, addressed, and gone when they are empty', async () => {
     const rig = await start()
