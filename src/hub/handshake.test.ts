@@ -111,6 +111,7 @@ describe('authenticate', () => {
     let decide: () => void = () => {}
     const rig = await start({
       maxConnections: 1,
+      authenticateTimeout: '1h',
       authenticate: () =>
         new Promise<{ data: undefined }>((resolve) => {
           decide = () => resolve({ data: undefined })
@@ -135,7 +136,10 @@ describe('authenticate', () => {
 })
 
 test('a hub that closes decides about everybody who waits', async () => {
-  const rig = await start({ authenticate: () => new Promise<{ data: undefined }>(() => {}) })
+  const rig = await start({
+    authenticateTimeout: '1h',
+    authenticate: () => new Promise<{ data: undefined }>(() => {}),
+  })
   const client = rig.connect()
   await eventually(() => rig.hub.stats().handshakes === 1)
   await rig.hub.close()

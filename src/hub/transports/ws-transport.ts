@@ -45,12 +45,8 @@ export class WsTransport {
     if (problem !== null) return refuseUpgrade(socket, 400, problem)
     const decided = this.#options.admit(handshakeOf(request))
     if (!(decided instanceof Promise)) return this.#answer(decided, request, socket, head)
-    const watch = new Watch(socket)
-    const admission = await decided
-    watch.stop()
-    if (!watch.left) return this.#answer(admission, request, socket, head)
-    socket.destroy()
-    if (admission.accept) admission.owner.closed(1006, '')
+    // A client that leaves meanwhile is found by `ws`: the stream has ended then, or is destroyed.
+    this.#answer(await decided, request, socket, head)
   }
 
   #answer(admission: Admission, request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -71,33 +67,6 @@ export class WsTransport {
       new WsConnection(webSocket as HubWebSocket, socket, owner)
     })
     return opened
-  }
-}
-
-/** Notices a client that leaves while its handshake is being decided. Reads nothing that the WebSocket is to read. */
-class Watch {
-  readonly #socket: Duplex
-  left = false
-  readonly #leave = (): void => {
-    this.left = true
-  }
-  readonly #look = (): void => {
-    // Lets the stream find its end without taking anything out of it.
-    this.#socket.read(0)
-  }
-
-  constructor(socket: Duplex) {
-    this.#socket = socket
-    socket.on('end', this.#leave)
-    socket.on('close', this.#leave)
-    socket.on('readable', this.#look)
-  }
-
-  stop(): void {
-    this.#socket.off('end', this.#leave)
-    this.#socket.off('close', this.#leave)
-    this.#socket.off('readable', this.#look)
-    if (this.#socket.destroyed) this.left = true
   }
 }
 
