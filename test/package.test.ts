@@ -103,9 +103,11 @@ describe('the published package', () => {
   test.each(runtimes)('is imported by name on %s', (runtime) => {
     writeFileSync(
       join(stranger, 'a.js'),
-      `import * as all from 'fairlead'\nconsole.log(Object.keys(all).join())\n`,
+      `import * as all from 'fairlead'\nimport * as hub from 'fairlead/hub'\nconsole.log(Object.keys({ ...all, ...hub }).join())\n`,
     )
-    expect(run(join(binaries, runtime), ['a.js'], stranger)).toContain('createGateway')
+    const names = run(join(binaries, runtime), ['a.js'], stranger)
+    expect(names).toContain('createGateway')
+    expect(names).toContain('createHub')
   })
 
   test('has declarations that a strict project compiles against', () => {
@@ -120,6 +122,16 @@ const options: GatewayOptions = {
 export const create: () => Gateway | Promise<Gateway> = () => createGateway(options)
 // @ts-expect-error A port is a number, and the types say so.
 export const wrong: GatewayOptions = { ...options, listen: [{ port: 'eighty' }] }
+import { createServer } from 'node:http'
+import { createHub, type Connection } from 'fairlead/hub'
+const hub = createHub({ authenticate: async () => ({ user: '42', data: { admin: true } }) })
+hub.on('connection', (connection: Connection<{ admin: boolean }>) => {
+  connection.join('lobby')
+  connection.on('message', (data) => void hub.room('lobby').send(data, { except: connection }))
+})
+hub.attach(createServer(), { path: '/ws' })
+// @ts-expect-error What authenticate says is what a connection has.
+hub.on('message', ({ connection }) => connection.data.nothing)
 `,
     )
     const settings = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2024', '--types', 'node']

@@ -1,6 +1,7 @@
+import { formatProblems } from '../../../src/core/options/check-options.ts'
 import { Gateway } from '../../../src/gateway/gateway.ts'
 import type { Log } from '../../../src/gateway/log.ts'
-import { formatProblems, parseOptions } from '../../../src/gateway/parse-options.ts'
+import { parseOptions } from '../../../src/gateway/parse-options.ts'
 import { Tunnel } from '../../../src/gateway/tunnel.ts'
 import type { ConnectTarget } from '../../../src/net/socket.ts'
 import { Book } from './book.ts'

@@ -1,0 +1,133 @@
+import { Emitter } from '../core/emitter.ts'
+import type { CloseInfo, Connection } from './connection.ts'
+import { Counters, type HubStats } from './counters.ts'
+import { Doorman, type DoormanHost } from './doorman.ts'
+import type { HubEvents, ReceivedMessage, RefusedHandshake } from './events.ts'
+import { type ConnectionHost, type Identity, LiveConnection } from './live-connection.ts'
+import type { HubLog } from './log.ts'
+import { noCluster } from './no-cluster.ts'
+import type { HubConfig } from './options.ts'
+import { Outbox } from './outbox.ts'
+import { Roster } from './roster.ts'
+import { callAll } from './thenable.ts'
+import { Timers } from './timers.ts'
+import type { TransportOwner } from './transport.ts'
+
+export type ConnectionHandler = (connection: Connection<unknown>) => unknown
+export type AnyMessageHandler = (message: ReceivedMessage<unknown>) => unknown
+
+/** What the parts of a hub share: its connections, and everything that they tell. */
+export class HubCore implements ConnectionHost, DoormanHost {
+  readonly counters = new Counters()
+  readonly outbox = new Outbox()
+  readonly timers = new Timers()
+  readonly roster = new Roster(noCluster)
+  readonly doorman = new Doorman(this)
+  readonly events = new Emitter<HubEvents<unknown>>((error) => this.#listenerFailed(error))
+  readonly config: HubConfig
+  readonly node: string
+  readonly log: HubLog
+  stopping = false
+  connectionHandlers: readonly ConnectionHandler[] = []
+  messageHandlers: readonly AnyMessageHandler[] = []
+  readonly #slow = new Set<LiveConnection>()
+  /** Called when the last connection is gone. */
+  #onEmpty: (() => void)[] = []
+
+  constructor(config: HubConfig, node: string, log: HubLog) {
+    this.config = config
+    this.node = node
+    this.log = log
+  }
+
+  stats(): HubStats {
+    let queuedBytes = 0
+    for (const connection of this.#slow) queuedBytes += connection.queuedBytes
+    return {
+      ...this.counters,
+      connections: this.roster.size,
+      handshakes: this.doorman.deciding,
+      users: this.roster.userCount,
+      rooms: this.roster.roomCount,
+      slow: this.#slow.size,
+      queuedBytes,
+    }
+  }
+
+  /** Resolves when there is no connection. */
+  empty(): Promise<void> {
+    if (this.roster.size === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#onEmpty.push(resolve))
+  }
+
+  // ------------------------------------------------------------------------------------------- as the doorman says
+
+  welcome(identity: Identity): TransportOwner {
+    return new LiveConnection(this, identity)
+  }
+
+  refused(refusal: RefusedHandshake): void {
+    this.events.emit('refused', refusal)
+  }
+
+  // ------------------------------------------------------------------------------------------ as connections say
+
+  opened(connection: LiveConnection): unknown {
+    this.roster.enter(connection)
+    return callAll(this.connectionHandlers, connection)
+  }
+
+  received(connection: LiveConnection, data: string | Uint8Array): unknown {
+    if (this.messageHandlers.length === 0) return undefined
+    return callAll(this.messageHandlers, { connection, data })
+  }
+
+  handlerFailed({ id }: LiveConnection, error: unknown): void {
+    this.counters.failedHandlers++
+    this.log.error(
+      { event: 'handler.failed', connection: id, error },
+      'a handler failed: its connection is closed',
+    )
+  }
+
+  slowChanged(connection: LiveConnection, slow: boolean): void {
+    if (slow) this.#slow.add(connection)
+    else this.#slow.delete(connection)
+  }
+
+  queueFull(connection: LiveConnection): void {
+    this.counters.slowConsumers++
+    if (!this.events.listens('slowConsumer')) return
+    const { whenFull } = this.config.sendQueue
+    this.events.emit('slowConsumer', { connection, queuedBytes: connection.queuedBytes, whenFull })
+  }
+
+  join(connection: LiveConnection, room: string): boolean {
+    return this.roster.join(connection, room)
+  }
+
+  leave(connection: LiveConnection, room: string): boolean {
+    return this.roster.leave(connection, room)
+  }
+
+  departed(connection: LiveConnection): void {
+    this.roster.depart(connection)
+  }
+
+  gone(connection: LiveConnection): void {
+    this.doorman.left()
+    this.roster.gone(connection)
+    if (this.roster.size > 0) return
+    const waiting = this.#onEmpty
+    this.#onEmpty = []
+    for (const resolve of waiting) resolve()
+  }
+
+  ended(connection: LiveConnection, info: CloseInfo): void {
+    if (this.events.listens('close')) this.events.emit('close', { ...info, connection })
+  }
+
+  #listenerFailed(error: unknown): void {
+    this.log.error({ event: 'listener.failed', error }, 'a listener failed')
+  }
+}
