@@ -82,6 +82,5 @@ test('bytes that are nothing of the kind are null, and never an error', () => {
 
 test('a message that is cut short is null', () => {
   const whole = encode({ id: 'node', incarnation: 5 }, { kind: 'event', name: 'name', value: '"value"' })
-  for (let length = 0; length < whole.length; length++)
-    expect(decode(whole.subarray(0, length))).toBeNull()
+  for (let length = 0; length < whole.length; length++) expect(decode(whole.subarray(0, length))).toBeNull()
 })

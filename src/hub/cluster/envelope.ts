@@ -142,11 +142,7 @@ export function decode(bytes: Uint8Array): Envelope | null {
 }
 
 function head(sender: Sender, kind: NodeMessage['kind']): WireWriter {
-  return new WireWriter()
-    .byte(version)
-    .byte(kinds.indexOf(kind))
-    .text(sender.id)
-    .number(sender.incarnation)
+  return new WireWriter().byte(version).byte(kinds.indexOf(kind)).text(sender.id).number(sender.incarnation)
 }
 
 function readMessage(reader: WireReader, kind: NodeMessage['kind']): NodeMessage | null {
@@ -196,8 +192,7 @@ function readOrder(reader: WireReader): Directed | null {
   const name = reader.text()
   const what = orderKinds[reader.byte()]
   if (kind === undefined || what === undefined || reader.bad) return null
-  const to: Address =
-    kind === 'room' ? { kind, name } : kind === 'everybody' ? { kind } : { kind, id: name }
+  const to: Address = kind === 'room' ? { kind, name } : kind === 'everybody' ? { kind } : { kind, id: name }
   if (what === 'join' || what === 'leave') return { to, order: { do: what, room: reader.text() } }
   if (what === 'close') {
     return { to, order: { do: 'close', reason: { code: reader.number(), reason: reader.text() } } }

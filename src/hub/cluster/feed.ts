@@ -108,12 +108,14 @@ export class Feed {
    * @param most messages that are sent to one who comes in
    * @param admit called once, when exactly what it is given has been delivered
    */
-  async recover(since: Position | null, most: number, admit: (recovery: FeedRecovery) => void): Promise<void> {
+  async recover(
+    since: Position | null,
+    most: number,
+    admit: (recovery: FeedRecovery) => void,
+  ): Promise<void> {
     this.#coming += 1
     try {
-      await this.#settled()
-      this.#recent ??= []
-      admit(await this.#recovery(since, most))
+      await this.#enter(since, most, admit)
     } finally {
       this.#coming -= 1
       if (this.#coming === 0) {
@@ -123,39 +125,47 @@ export class Feed {
     }
   }
 
-  async #recovery(since: Position | null, most: number): Promise<FeedRecovery> {
-    const isHere = () => since !== null && since.epoch === this.#epoch && since.offset === this.#delivered
-    if (this.#state !== 'live') return { position: null, messages: [], complete: false }
-    if (since === null || isHere()) return { position: this.position, messages: [], complete: true }
-    const known = since.epoch === this.#epoch && since.offset < this.#delivered
-    const whole = known ? await this.#whole(since, most) : null
-    if (whole !== null) return whole
-    return this.#tail(most)
+  // Nothing may be delivered between the moment in which a recovery is put together and `admit`, so there is no
+  // `await` between them, not even that of a function that returns.
+  async #enter(since: Position | null, most: number, admit: (recovery: FeedRecovery) => void): Promise<void> {
+    for (let wait = this.#unsettled(); wait !== null; wait = this.#unsettled()) await wait
+    if (since !== null && (since.epoch !== this.#epoch || since.offset > this.#delivered)) {
+      // Whoever comes from another node may have heard more than this one has: it catches up first.
+      this.heal()
+      for (let wait = this.#unsettled(); wait !== null; wait = this.#unsettled()) await wait
+    }
+    this.#recent ??= []
+    if (this.#state !== 'live') return admit({ position: null, messages: [], complete: false })
+    const same = since === null || since.epoch === this.#epoch
+    if (since === null || (same && since.offset === this.#delivered)) {
+      return admit({ position: this.position, messages: [], complete: true })
+    }
+    if (same && since.offset < this.#delivered) {
+      const slice = await this.#read(since, most)
+      for (let wait = this.#unsettled(); wait !== null; wait = this.#unsettled()) await wait
+      const whole = this.#whole(slice, since)
+      if (whole !== null) return admit(whole)
+    }
+    const slice = await this.#read(null, most)
+    for (let wait = this.#unsettled(); wait !== null; wait = this.#unsettled()) await wait
+    admit(this.#tail(slice, most))
   }
 
   /** Everything after `since`; null when that cannot be had. */
-  async #whole(since: Position, most: number): Promise<FeedRecovery | null> {
-    const slice = await this.#read(since, most)
-    await this.#settled()
-    if (slice === null || !slice.complete || slice.top.epoch !== this.#epoch) return null
+  #whole(slice: HistorySlice | null, since: Position): FeedRecovery | null {
+    if (this.#state !== 'live' || slice === null || !slice.complete) return null
+    if (slice.top.epoch !== this.#epoch || since.epoch !== this.#epoch) return null
     const messages = this.#join(slice.messages)
-    const first = messages[0]?.offset ?? this.#delivered + 1
-    if (messages.length > most + maxRecent || first !== since.offset + 1 || !this.#reaches(messages)) return null
+    if (messages[0]?.offset !== since.offset + 1 || !this.#reaches(messages)) return null
     return { position: this.position, messages, complete: true }
   }
 
   /** The last of what there is. */
-  async #tail(most: number): Promise<FeedRecovery> {
-    const slice = await this.#read(null, most)
-    await this.#settled()
+  #tail(slice: HistorySlice | null, most: number): FeedRecovery {
     if (this.#state !== 'live') return { position: null, messages: [], complete: false }
-    const read = slice?.top.epoch === this.#epoch ? slice.messages : []
-    const messages = this.#join(read)
-    return {
-      position: this.position,
-      messages: this.#reaches(messages) ? messages.slice(-most) : [],
-      complete: false,
-    }
+    const messages = this.#join(slice?.top.epoch === this.#epoch ? slice.messages : [])
+    const kept = this.#reaches(messages) ? messages.slice(-most) : []
+    return { position: this.position, messages: kept, complete: false }
   }
 
   /** What was read, and what was delivered meanwhile, up to what has been delivered now. */
@@ -255,10 +265,10 @@ export class Feed {
     this.#cancelRetry = this.#context.clock.after(retryAfter, again)
   }
 
-  async #settled(): Promise<void> {
-    while (this.#state === 'starting' || this.#state === 'healing') {
-      await new Promise<void>((resolve) => this.#waiting.add(resolve))
-    }
+  /** Null when the feed is live or closed. */
+  #unsettled(): Promise<void> | null {
+    if (this.#state === 'live' || this.#state === 'closed') return null
+    return new Promise<void>((resolve) => this.#waiting.add(resolve))
   }
 
   #wake(): void {

@@ -48,8 +48,7 @@ export class Members {
   accepts(node: string, incarnation: number): boolean {
     if (node === this.#self) return false
     return (
-      incarnation >= (this.#live.get(node)?.incarnation ?? 0) &&
-      incarnation > (this.#ended.get(node) ?? -1)
+      incarnation >= (this.#live.get(node)?.incarnation ?? 0) && incarnation > (this.#ended.get(node) ?? -1)
     )
   }
 

@@ -68,7 +68,9 @@ export class OwnPresence {
     for (const room of this.#changed) {
       const own = this.#rooms.get(room)
       if (own === undefined) continue
-      for (const users of inParts([...own.changed].map((user) => [user, own.devices.get(user) ?? 0] as const))) {
+      for (const users of inParts(
+        [...own.changed].map((user) => [user, own.devices.get(user) ?? 0] as const),
+      )) {
         this.#version += 1
         deltas.push({ kind: 'delta', room, from: own.version, to: this.#version, users })
         own.version = this.#version

@@ -72,9 +72,9 @@ export class Presence {
   present(room: string, user: string, devices: number): void {
     const by = this.#own.set(room, user, devices)
     if (by === 0) return
-    const look = this.#look(room)
-    look.until = this.#own.occupied(room) ? null : this.#context.clock.now() + lookFor
-    look.change(user, by)
+    // A look that begins now finds the user there already.
+    this.#looks.get(room)?.change(user, by)
+    this.#look(room).until = this.#own.occupied(room) ? null : this.#context.clock.now() + lookFor
     if (this.#flushing) return
     this.#flushing = true
     this.#context.clock.soon(() => this.#flush())
@@ -242,7 +242,8 @@ export class Presence {
   #tick(): void {
     this.#cancel = null
     const now = this.#context.clock.now()
-    for (const { room, version } of this.#own.digests(now)) this.#tell(room, { kind: 'digest', room, version })
+    for (const { room, version } of this.#own.digests(now))
+      this.#tell(room, { kind: 'digest', room, version })
     for (const [look, end] of this.#unsettled) {
       if (end > now) break
       this.#unsettled.delete(look)
