@@ -1,0 +1,174 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ContractBroker, ContractWay } from '../../../hub/contract/cluster-rig.ts'
+import { freePort, ServerProcess } from '../../../hub/contract/server-process.ts'
+import { TcpProxy } from '../../../hub/contract/tcp-proxy.ts'
+import { redis } from '../redis-driver.ts'
+
+/** One real server, with its own folder and port. */
+export class RedisServer {
+  readonly port: number
+  readonly process: ServerProcess
+  readonly #folder: string
+
+  private constructor(port: number, folder: string, settings: readonly string[]) {
+    this.port = port
+    this.#folder = folder
+    const fixed = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', '']
+    this.process = new ServerProcess('redis-server', [...fixed, ...settings], async () => {
+      const answer = await this.ask('PING').catch(() => '')
+      return answer.startsWith('+PONG')
+    })
+  }
+
+  static async launch(...settings: string[]): Promise<RedisServer> {
+    const server = await RedisServer.unstarted(...settings)
+    await server.process.start()
+    return server
+  }
+
+  static async unstarted(...settings: string[]): Promise<RedisServer> {
+    const folder = mkdtempSync(join(tmpdir(), 'fairlead-redis-'))
+    return new RedisServer(await freePort(), folder, settings)
+  }
+
+  /** One command; the answer as it comes over the wire. */
+  ask(command: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(this.port, '127.0.0.1')
+      socket.setTimeout(2_000, () => socket.destroy(new Error('no answer')))
+      socket.on('error', reject)
+      socket.on('connect', () => socket.write(`${command}\r\n`))
+      socket.once('data', (chunk) => {
+        socket.destroy()
+        resolve(String(chunk))
+      })
+    })
+  }
+
+  async dispose(): Promise<void> {
+    await this.process.dispose()
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
+
+async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
+  const deadline = performance.now() + 30_000
+  while (!(await holds().catch(() => false))) {
+    if (performance.now() > deadline) throw new Error(`not in time: ${what}`)
+    await sleep(50)
+  }
+}
+
+/** More than any test takes at once. */
+const spareWays = 32
+
+/** Ways through proxies of their own. Some are always ready, since a way has to be there at once. */
+class Ways {
+  readonly #ports: readonly number[]
+  readonly #spare: ReadonlyMap<number, TcpProxy>[] = []
+  readonly #all: TcpProxy[] = []
+
+  private constructor(ports: readonly number[]) {
+    this.#ports = ports
+  }
+
+  static async to(...ports: number[]): Promise<Ways> {
+    const ways = new Ways(ports)
+    await Promise.all(Array.from({ length: spareWays }, () => ways.#prepare()))
+    return ways
+  }
+
+  /** @param make makes the driver with the port that stands for each port of a server */
+  way(make: (through: (port: number) => number) => ContractWay['driver']): ContractWay {
+    const proxies = this.#spare.shift()
+    if (proxies === undefined) throw new Error('more ways at once than are ready')
+    void this.#prepare()
+    const each = (act: (proxy: TcpProxy) => void) => () => {
+      for (const proxy of proxies.values()) act(proxy)
+    }
+    return {
+      driver: make((port) => proxies.get(port)?.port ?? port),
+      cut: each((proxy) => proxy.cut()),
+      heal: each((proxy) => proxy.heal()),
+    }
+  }
+
+  async dispose(): Promise<void> {
+    await Promise.all(this.#all.map((proxy) => proxy.close()))
+  }
+
+  async #prepare(): Promise<void> {
+    const made = await Promise.all(this.#ports.map(async (port) => [port, await TcpProxy.to(port)] as const))
+    this.#all.push(...made.map(([, proxy]) => proxy))
+    this.#spare.push(new Map(made))
+  }
+}
+
+/** One server. */
+export async function launchServer(...settings: string[]): Promise<ContractBroker & { server: RedisServer }> {
+  const server = await RedisServer.launch(...settings)
+  const ways = await Ways.to(server.port)
+  return {
+    server,
+    way: () => ways.way((through) => redis(`redis://127.0.0.1:${through(server.port)}`)),
+    stop: () => server.process.kill(),
+    start: () => server.process.start(),
+    pause: async () => server.process.pause(),
+    resume: async () => server.process.resume(),
+    async dispose() {
+      await ways.dispose()
+      await server.dispose()
+    },
+  }
+}
+
+/** A Redis Cluster of three masters. */
+export async function launchCluster(): Promise<ContractBroker & { servers: readonly RedisServer[] }> {
+  const settings = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', '--appendonly', 'no']
+  const servers = await Promise.all([0, 1, 2].map(() => RedisServer.launch(...settings)))
+  const ports = servers.map(({ port }) => port)
+  for (const [index, server] of servers.entries()) {
+    const from = Math.floor((16_384 * index) / 3)
+    const to = Math.floor((16_384 * (index + 1)) / 3) - 1
+    await server.ask(`CLUSTER ADDSLOTSRANGE ${from} ${to}`)
+    await server.ask(`CLUSTER SET-CONFIG-EPOCH ${index + 1}`)
+    await server.ask(`CLUSTER MEET 127.0.0.1 ${ports[0]}`)
+  }
+  const whole = () =>
+    until(async () => {
+      const states = await Promise.all(servers.map((server) => server.ask('CLUSTER INFO')))
+      return states.every((text) => text.includes('cluster_state:ok') && text.includes('known_nodes:3'))
+    }, 'the cluster is whole')
+  await whole()
+  const ways = await Ways.to(...ports)
+  return {
+    servers,
+    way: () =>
+      ways.way((through) =>
+        redis({
+          cluster: ports.map((port) => ({ host: '127.0.0.1', port })),
+          mapAddress: ({ host, port }) => ({ host, port: through(port) }),
+        }),
+      ),
+    stop: async () => void (await Promise.all(servers.map((server) => server.process.kill()))),
+    async start() {
+      await Promise.all(servers.map((server) => server.process.start()))
+      await whole()
+    },
+    async pause() {
+      for (const server of servers) server.process.pause()
+    },
+    async resume() {
+      for (const server of servers) server.process.resume()
+      await whole()
+    },
+    async dispose() {
+      await ways.dispose()
+      await Promise.all(servers.map((server) => server.dispose()))
+    },
+  }
+}
