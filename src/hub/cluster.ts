@@ -54,7 +54,7 @@ export interface Cluster {
 export interface CombineParts {
   readonly bus: ClusterDriver
   readonly registry: ClusterDriver
-  /** @default the bus's own, because append and publish are one step */
+  /** @default the bus's, with which append and publish are one step */
   readonly history?: ClusterDriver
 }
 

@@ -3,7 +3,7 @@ import type { Bus, Cluster, ClusterDriver, LeaseTimes } from '../cluster.ts'
 import type { Address, ClusterHalf, Data, LocalHub, Order, Recovery } from '../local.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 
-export const lease: LeaseTimes = { beat: 3_000, suspect: 7_000, dead: 15_000 }
+const lease: LeaseTimes = { beat: 3_000, suspect: 7_000, dead: 15_000 }
 
 /** What a broker in this process can be told to do to one node. */
 export interface WorldBroker {

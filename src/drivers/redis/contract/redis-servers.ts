@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,22 +17,36 @@ export class RedisServer {
   private constructor(port: number, folder: string, settings: readonly string[]) {
     this.port = port
     this.#folder = folder
-    const fixed = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', '']
-    this.process = new ServerProcess('redis-server', [...fixed, ...settings], async () => {
+    const args = [...settings, '--bind', '127.0.0.1', '--dir', folder]
+    this.process = new ServerProcess('redis-server', args, async () => {
       const answer = await this.ask('PING').catch(() => '')
       return answer.startsWith('+PONG')
     })
   }
 
   static async launch(...settings: string[]): Promise<RedisServer> {
-    const server = await RedisServer.unstarted(...settings)
+    const folder = mkdtempSync(join(tmpdir(), 'fairlead-redis-'))
+    const port = await freePort()
+    const server = new RedisServer(port, folder, ['--port', `${port}`, '--save', '', ...settings])
     await server.process.start()
     return server
   }
 
-  static async unstarted(...settings: string[]): Promise<RedisServer> {
-    const folder = mkdtempSync(join(tmpdir(), 'fairlead-redis-'))
-    return new RedisServer(await freePort(), folder, settings)
+  /** One that watches over the master on a port, called `main`. */
+  static async sentinel(master: number): Promise<RedisServer> {
+    const folder = mkdtempSync(join(tmpdir(), 'fairlead-sentinel-'))
+    const port = await freePort()
+    const file = join(folder, 'sentinel.conf')
+    const lines = [
+      `port ${port}`,
+      `sentinel monitor main 127.0.0.1 ${master} 2`,
+      'sentinel down-after-milliseconds main 1000',
+      'sentinel failover-timeout main 5000',
+    ]
+    writeFileSync(file, `${lines.join('\n')}\n`)
+    const server = new RedisServer(port, folder, [file, '--sentinel'])
+    await server.process.start()
+    return server
   }
 
   /** One command; the answer as it comes over the wire. */
@@ -55,7 +69,7 @@ export class RedisServer {
   }
 }
 
-async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
+export async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
   const deadline = performance.now() + 30_000
   while (!(await holds().catch(() => false))) {
     if (performance.now() > deadline) throw new Error(`not in time: ${what}`)
