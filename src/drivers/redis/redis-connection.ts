@@ -14,8 +14,8 @@ export type RedisArgument = string | Buffer
 /** What a server says when it will not have acted: it is not the right one, or not ready. */
 const notActed = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN|READONLY|LOADING|MASTERDOWN|BUSY|NOREPLICAS|NOSCRIPT)\b/
 
-/** Whether a failed request shows that the connection is to the wrong server, or to one that is none any more. */
-const misplaced = /^(MOVED|ASK|CLUSTERDOWN|READONLY|LOADING|MASTERDOWN)\b/
+/** Of these, what only a new connection mends: to another server, or with the scripts loaded again. */
+const misplaced = /^(MOVED|ASK|CLUSTERDOWN|READONLY|LOADING|MASTERDOWN|NOSCRIPT)\b/
 
 type Client = ReturnType<typeof newClient>
 
@@ -85,7 +85,7 @@ export class RedisConnection {
       if (connection.#state !== 'connecting') throw new Error('closed while connecting')
     } catch (error) {
       connection.close()
-      throw unavailable('Redis cannot be reached', error)
+      throw unavailable(`Redis cannot be reached: ${messageOf(error)}`, error)
     } finally {
       clearTimeout(late)
     }
@@ -151,7 +151,7 @@ export class RedisConnection {
   }
 
   #failure(error: unknown) {
-    const text = error instanceof Error ? error.message : String(error)
+    const text = messageOf(error)
     if (error instanceof ClientClosedError || error instanceof ClientOfflineError) {
       return unavailable('not connected to Redis', error)
     }
@@ -176,4 +176,9 @@ export class RedisConnection {
     }, pingEvery)
     this.#timer.unref()
   }
+}
+
+/** What clients and servers say holds no credentials. */
+function messageOf(error: unknown): string {
+  return error instanceof Error && error.message !== '' ? error.message : String(error)
 }
