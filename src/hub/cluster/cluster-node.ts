@@ -120,7 +120,6 @@ export class ClusterNode implements ClusterHalf {
       registry.start(this.#options.facts, this.#registryEvents(), patience).then((self) => this.#hold(self)),
       history?.start(patience),
     ])
-    if (!this.#closed) this.#probe.start()
     return started.every(({ status }) => status === 'fulfilled')
   }
 

@@ -48,6 +48,7 @@ export class Feed {
   #recent: { position: Position; payload: Uint8Array }[] | null = null
   #coming = 0
   #overflowed = false
+  #quiet = false
   readonly #waiting = new Set<() => void>()
   #cancelRetry: (() => void) | null = null
 
@@ -88,6 +89,12 @@ export class Feed {
     }
     this.#held.push({ position, payload })
     this.heal()
+  }
+
+  /** Reads what may have been missed, when nothing was delivered since the last call. */
+  verify(): void {
+    if (this.#quiet) this.heal()
+    this.#quiet = true
   }
 
   /** Reads what may have been missed. */
@@ -250,6 +257,7 @@ export class Feed {
 
   #deliver(offset: number, payload: Uint8Array): void {
     this.#delivered = offset
+    this.#quiet = false
     const position = { epoch: this.#epoch, offset }
     if (this.#recent !== null && !this.#overflowed) {
       this.#recent.push({ position, payload })

@@ -143,7 +143,7 @@ export class HistoryRooms {
 
   #verify(): void {
     this.#cancel = null
-    for (const feed of this.#feeds.values()) feed.heal()
+    for (const feed of this.#feeds.values()) feed.verify()
     if (this.#feeds.size > 0) this.#cancel = this.#context.clock.after(verifyEvery, () => this.#verify())
   }
 

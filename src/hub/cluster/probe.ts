@@ -20,7 +20,8 @@ export class Probe {
   #count = 0
   /** When each probe that is under way was sent. */
   readonly #sent = new Map<number, number>()
-  #missed = misses
+  #unanswered = 0
+  #hears = false
   #cancel: (() => void) | null = null
   /** Milliseconds from publishing to hearing, last time; null before the first. */
   lag: number | null = null
@@ -31,7 +32,7 @@ export class Probe {
 
   /** Whether the last probes were heard. */
   get hears(): boolean {
-    return this.#missed < misses
+    return this.#hears
   }
 
   start(): void {
@@ -45,13 +46,16 @@ export class Probe {
     if (sentAt === undefined) return
     for (const earlier of this.#sent.keys()) if (earlier <= count) this.#sent.delete(earlier)
     this.lag = this.#context.clock.now() - sentAt
-    this.#miss(0)
+    this.#unanswered = 0
+    this.#set(true)
   }
 
-  /** The bus is down: nothing is heard until it is up. */
+  /** The bus is down: nothing is heard until it is up, and `start` is called. */
   down(): void {
+    this.#cancel?.()
     this.#sent.clear()
-    this.#miss(misses)
+    this.#unanswered = 0
+    this.#set(false)
   }
 
   close(): void {
@@ -59,10 +63,11 @@ export class Probe {
   }
 
   #next(): void {
-    // One probe says as much as three: only those of the last interval count.
-    if (this.#sent.size > 0 && this.#missed < misses) {
-      this.#miss(this.#missed + 1)
-      if (this.#missed === misses) this.#context.deaf()
+    if (this.#sent.size > 0) this.#unanswered += 1
+    if (this.#unanswered === misses) {
+      this.#unanswered = 0
+      this.#set(false)
+      this.#context.deaf()
     }
     this.start()
   }
@@ -78,9 +83,9 @@ export class Probe {
     void this.#context.say(this.#count)
   }
 
-  #miss(missed: number): void {
-    const before = this.hears
-    this.#missed = missed
-    if (this.hears !== before) this.#context.changed()
+  #set(hears: boolean): void {
+    if (this.#hears === hears) return
+    this.#hears = hears
+    this.#context.changed()
   }
 }

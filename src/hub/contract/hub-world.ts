@@ -1,15 +1,13 @@
+import type { Clock } from '../clock.ts'
 import { ClusterNode } from '../cluster/cluster-node.ts'
 import type { Bus, Cluster, ClusterDriver, LeaseTimes } from '../cluster.ts'
 import type { Address, ClusterHalf, Data, LocalHub, Order, Recovery } from '../local.ts'
-import type { VirtualClock } from './virtual-clock.ts'
 
-const lease: LeaseTimes = { beat: 3_000, suspect: 7_000, dead: 15_000 }
+const usualLease: LeaseTimes = { beat: 3_000, suspect: 7_000, dead: 15_000 }
 
-/** What a broker in this process can be told to do to one node. */
+/** Where nodes get their cluster from. */
 export interface WorldBroker {
   readonly driver: ClusterDriver
-  cut(cluster: Cluster): void
-  heal(cluster: Cluster): void
 }
 
 /** One connection, with what it got. */
@@ -32,7 +30,13 @@ export class WorldNode implements LocalHub {
   readonly gaps: string[] = []
   #next = 0
 
-  constructor(id: string, broker: WorldBroker, clock: VirtualClock, lose: (channel: string) => boolean) {
+  constructor(
+    id: string,
+    broker: WorldBroker,
+    clock: Clock,
+    lose: (channel: string) => boolean = () => false,
+    lease = usualLease,
+  ) {
     this.id = id
     const log = { info() {}, warn() {} }
     const cluster = broker.driver.connect({ namespace: 'world', lease, log })
