@@ -18,6 +18,7 @@ export type {
   NodeRecord,
   Position,
   Registry,
+  RegistryDriver,
   RegistryEvents,
 } from './hub/cluster.ts'
 export { combine } from './hub/combine.ts'

@@ -50,10 +50,16 @@ export interface Cluster {
   readonly history: HistoryStore | null
 }
 
+/** A driver of a technology that is a registry and nothing else. Every `ClusterDriver` can be one. */
+export interface RegistryDriver {
+  readonly name: string
+  connect(options: ClusterOptions): Pick<Cluster, 'registry'>
+}
+
 /** Where `combine` takes the parts from. */
 export interface CombineParts {
   readonly bus: ClusterDriver
-  readonly registry: ClusterDriver
+  readonly registry: RegistryDriver
   /** @default the bus's, with which append and publish are one step */
   readonly history?: ClusterDriver
 }

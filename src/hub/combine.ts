@@ -1,4 +1,4 @@
-import type { Bus, Cluster, ClusterDriver, CombineParts, HistoryStore } from './cluster.ts'
+import type { Bus, ClusterDriver, ClusterOptions, CombineParts, HistoryStore } from './cluster.ts'
 import { historyEnvelope } from './history-envelope.ts'
 
 /**
@@ -15,17 +15,18 @@ export function combine({ bus, registry, history = bus }: CombineParts): Cluster
     name: names.join('+'),
     connect(options) {
       // Each driver is connected once, so that parts of one share their connections.
-      const made = new Map<ClusterDriver, Cluster>()
-      const of = (driver: ClusterDriver): Cluster => {
-        const cluster = made.get(driver) ?? driver.connect(options)
+      const made = new Map<object, unknown>()
+      const of = <T>(driver: { connect(given: ClusterOptions): T }): T => {
+        const cluster = made.has(driver) ? (made.get(driver) as T) : driver.connect(options)
         made.set(driver, cluster)
         return cluster
       }
-      const store = of(history).history
-      const carrier = of(bus).bus
+      const { history: store } = of(history)
+      const { bus: carrier } = of(bus)
+      const { registry: members } = of(registry)
       return {
         bus: carrier,
-        registry: of(registry).registry,
+        registry: members,
         history: store === null || history === bus ? store : publishing(store, carrier),
       }
     },

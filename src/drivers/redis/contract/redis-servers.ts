@@ -3,9 +3,9 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ContractBroker, ContractWay } from '../../../hub/contract/cluster-rig.ts'
+import type { ContractBroker } from '../../../hub/contract/cluster-rig.ts'
 import { freePort, ServerProcess } from '../../../hub/contract/server-process.ts'
-import { TcpProxy } from '../../../hub/contract/tcp-proxy.ts'
+import { Ways } from '../../../hub/contract/ways.ts'
 import { redis } from '../redis-driver.ts'
 
 /** One real server, with its own folder and port. */
@@ -74,51 +74,6 @@ export async function until(holds: () => Promise<boolean>, what: string): Promis
   while (!(await holds().catch(() => false))) {
     if (performance.now() > deadline) throw new Error(`not in time: ${what}`)
     await sleep(50)
-  }
-}
-
-/** More than any test takes at once. */
-const spareWays = 32
-
-/** Ways through proxies of their own. Some are always ready, since a way has to be there at once. */
-class Ways {
-  readonly #ports: readonly number[]
-  readonly #spare: ReadonlyMap<number, TcpProxy>[] = []
-  readonly #all: TcpProxy[] = []
-
-  private constructor(ports: readonly number[]) {
-    this.#ports = ports
-  }
-
-  static async to(...ports: number[]): Promise<Ways> {
-    const ways = new Ways(ports)
-    await Promise.all(Array.from({ length: spareWays }, () => ways.#prepare()))
-    return ways
-  }
-
-  /** @param make makes the driver with the port that stands for each port of a server */
-  way(make: (through: (port: number) => number) => ContractWay['driver']): ContractWay {
-    const proxies = this.#spare.shift()
-    if (proxies === undefined) throw new Error('more ways at once than are ready')
-    void this.#prepare()
-    const each = (act: (proxy: TcpProxy) => void) => () => {
-      for (const proxy of proxies.values()) act(proxy)
-    }
-    return {
-      driver: make((port) => proxies.get(port)?.port ?? port),
-      cut: each((proxy) => proxy.cut()),
-      heal: each((proxy) => proxy.heal()),
-    }
-  }
-
-  async dispose(): Promise<void> {
-    await Promise.all(this.#all.map((proxy) => proxy.close()))
-  }
-
-  async #prepare(): Promise<void> {
-    const made = await Promise.all(this.#ports.map(async (port) => [port, await TcpProxy.to(port)] as const))
-    this.#all.push(...made.map(([, proxy]) => proxy))
-    this.#spare.push(new Map(made))
   }
 }
 
