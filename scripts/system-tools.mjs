@@ -11,6 +11,7 @@ const tools = [
   // uses.
   { package: 'redis-server', names: ['redis-server'] },
   { package: 'etcd-server', names: ['etcd'] },
+  { package: 'nats-server', names: ['nats-server'] },
 ]
 
 /** Installs what is missing where that is possible (Debian, as root); elsewhere says what to install. */

@@ -1,5 +1,6 @@
 import { FairleadError } from '../../core/errors.ts'
 import { refused, unavailable } from '../../hub/cluster-error.ts'
+import type { Changed, Revisioned } from '../../hub/leases/revision-leases.ts'
 
 export interface EtcdOptions {
   /** `http://host:2379` or `https://`, one or several of the cluster's. */
@@ -8,18 +9,10 @@ export interface EtcdOptions {
   readonly password?: string
 }
 
-/** One key with its value. `revision` changes with every write. */
-export interface EtcdEntry {
-  readonly key: string
-  readonly value: string
-  readonly revision: number
-}
-
 /** Milliseconds for one request. */
 const answerWithin = 3_000
 
 interface KeyValue {
-  readonly key: string
   readonly value?: string
   readonly mod_revision: string
 }
@@ -53,30 +46,19 @@ export class EtcdGateway {
     this.#credentials = username === undefined ? null : { name: username, password: password as string }
   }
 
-  /** Everything that begins with `prefix`, and the revision of the store. */
-  async list(prefix: string): Promise<{ readonly entries: readonly EtcdEntry[]; readonly revision: number }> {
+  /** Everything that begins with `prefix`. */
+  async list(prefix: string): Promise<readonly Revisioned[]> {
     const range = { key: encode(prefix), range_end: encode(after(prefix)) }
-    const reply = await this.#ask<RangeReply>('/v3/kv/range', range)
-    return { entries: entriesOf(reply), revision: Number(reply.header.revision) }
+    return entriesOf(await this.#ask<RangeReply>('/v3/kv/range', range))
   }
 
-  async get(key: string): Promise<{ readonly entry: EtcdEntry | null; readonly revision: number }> {
+  async get(key: string): Promise<{ readonly entry: Revisioned | null; readonly revision: number }> {
     const reply = await this.#ask<RangeReply>('/v3/kv/range', { key: encode(key) })
     return { entry: entriesOf(reply)[0] ?? null, revision: Number(reply.header.revision) }
   }
 
-  /**
-   * Writes when the key is as it was at `revision` (0: not there), else tells what is there.
-   * @param value null to remove the key
-   */
-  async change(
-    key: string,
-    revision: number,
-    value: string | null,
-  ): Promise<
-    | { readonly done: true; readonly revision: number }
-    | { readonly done: false; readonly entry: EtcdEntry | null }
-  > {
+  /** As `RevisionStore.change`. */
+  async change(key: string, revision: number, value: string | null): Promise<Changed> {
     const name = encode(key)
     const write =
       value === null
@@ -150,10 +132,9 @@ export class EtcdGateway {
   }
 }
 
-function entriesOf({ kvs = [] }: RangeReply): EtcdEntry[] {
-  return kvs.map(({ key, value = '', mod_revision }) => ({
-    key: decode(key),
-    value: decode(value),
+function entriesOf({ kvs = [] }: RangeReply): Revisioned[] {
+  return kvs.map(({ value = '', mod_revision }) => ({
+    value: Buffer.from(value, 'base64').toString(),
     revision: Number(mod_revision),
   }))
 }
@@ -166,10 +147,6 @@ function after(prefix: string): string {
 
 function encode(text: string): string {
   return Buffer.from(text).toString('base64')
-}
-
-function decode(text: string): string {
-  return Buffer.from(text, 'base64').toString()
 }
 
 function isEndpoint(text: unknown): boolean {
