@@ -1,12 +1,14 @@
 import {
   type ConnectionOptions,
   connect,
+  type Msg,
   type NatsConnection,
   type Subscription,
 } from '@nats-io/transport-node'
 import { backoff } from '../../core/backoff.ts'
 import type { BusEvents, ClusterOptions } from '../../hub/cluster.ts'
 import { refused, unavailable, uncertain } from '../../hub/cluster-error.ts'
+import { readHistoryEnvelope } from '../../hub/history-envelope.ts'
 
 /** Bytes under way; more than that, and the broker is as good as away. */
 const maxUnderWay = 64 * 1024 * 1024
@@ -19,6 +21,7 @@ interface Line {
   flushing: Promise<void> | null
   /** Of those who wait for one when the connection is lost. */
   readonly failing: Set<(error: Error) => void>
+  lost: boolean
 }
 
 /** What the parts of one node share: a connection to NATS, made anew whenever it is lost. */
@@ -133,8 +136,8 @@ export class NatsLink {
       callback: (error, message) => {
         // One that is not permitted is told to the connection as well, which is closed by it.
         if (error !== null) this.#told.log.warn({ reason: error.message }, 'a subscription at NATS failed')
-        else if (line === this.#line && this.#wanted.has(channel))
-          this.#events?.message(channel, message.data)
+        else if (line !== this.#line || !this.#wanted.has(channel) || isBeginning(message)) return
+        else this.#events?.message(channel, message.data)
       },
     })
     line.subscriptions.set(channel, subscription)
@@ -148,11 +151,16 @@ export class NatsLink {
         line.flushing = null
         line.connection
           .flush()
-          .then(resolve, reject)
+          // Of a connection that is closed meanwhile it resolves as well.
+          .then(() => (this.#isLost(line) ? reject(new Error('closed')) : resolve()), reject)
           .finally(() => line.failing.delete(reject))
       })
     })
     return line.flushing
+  }
+
+  #isLost(line: Line): boolean {
+    return line.lost || line.connection.isClosed()
   }
 
   /** Until the link is up, or `patience` is over. */
@@ -198,7 +206,13 @@ export class NatsLink {
 
   async #establish(): Promise<void> {
     const connection = await connect(this.#options)
-    const line: Line = { connection, subscriptions: new Map(), flushing: null, failing: new Set() }
+    const line: Line = {
+      connection,
+      subscriptions: new Map(),
+      flushing: null,
+      failing: new Set(),
+      lost: false,
+    }
     void connection.closed().then((error) => {
       const reason = error?.message ?? 'the connection was closed'
       for (const fail of line.failing) fail(new Error(reason))
@@ -232,8 +246,10 @@ export class NatsLink {
   }
 
   #lose(line: Line, reason: string): void {
+    line.lost = true
     if (this.#line !== line) return
     this.#line = null
+    for (const fail of line.failing) fail(new Error(reason))
     void line.connection.close()
     this.#told.log.warn({ reason }, 'the connection to NATS is lost')
     if (this.#announced !== 'nothing') this.#announce('down', reason)
@@ -252,6 +268,11 @@ export class NatsLink {
       else this.#events?.down(reason)
     })
   }
+}
+
+/** What was stored only to give a room its epoch (nats-history.ts); the header says that the stream published it. */
+function isBeginning({ headers, data }: Msg): boolean {
+  return headers?.has('Nats-Sequence') === true && readHistoryEnvelope(data) === null
 }
 
 function hex(character: string): string {

@@ -44,7 +44,7 @@ function greets(port: number): Promise<boolean> {
   })
 }
 
-clusterContract({ name: 'NATS', launch: launchNats, history: false })
+clusterContract({ name: 'NATS', launch: launchNats })
 
 test.each(['http://host', 'nats://me:hunter2@host:4222', { servers: [] }])(
   'what is no place is refused, and not repeated (%#)',

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -62,8 +63,16 @@ export class ServerProcess {
     await ended
   }
 
-  pause(): void {
+  /** SIGSTOP. Resolves when it has stopped: what is sent from then on waits. */
+  async pause(): Promise<void> {
     this.#child?.kill('SIGSTOP')
+    const stat = `/proc/${this.#child?.pid}/stat`
+    for (let waited = 0; waited < 100 && existsSync(stat); waited++) {
+      if (/\) T /.test(readFileSync(stat, 'utf8'))) break
+      await sleep(10)
+    }
+    // Threads stop one after the other.
+    await sleep(30)
   }
 
   resume(): void {

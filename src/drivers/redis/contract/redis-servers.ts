@@ -129,7 +129,7 @@ export async function launchCluster(): Promise<ContractBroker & { servers: reado
       await whole()
     },
     async pause() {
-      for (const server of servers) server.process.pause()
+      await Promise.all(servers.map((server) => server.process.pause()))
     },
     async resume() {
       for (const server of servers) server.process.resume()
