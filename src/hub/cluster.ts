@@ -10,7 +10,11 @@
  * driver stores nothing per connection, per room or per user.
  *
  * Words: MUST, MUST NOT, MAY as in RFC 2119. Times are milliseconds. No method throws at once; those that return a
- * promise reject with a `FairleadError` of source `cluster` (`CLUSTER_UNAVAILABLE`, retryable, when the broker is away).
+ * promise reject with a `FairleadError` of source `cluster`:
+ *
+ * - `CLUSTER_UNAVAILABLE` (retryable): the broker is away. What was asked has not happened and will not happen later.
+ * - `CLUSTER_UNCERTAIN`: the connection broke while the broker had it. It may have happened, or may yet.
+ * - `CLUSTER_REFUSED`: the broker, or the driver for it, does not take such a thing: too large, not permitted.
  */
 
 /** Makes the parts of one node. Given to `createHub({ cluster })`; several hubs may be made from one driver. */
@@ -35,7 +39,10 @@ export interface ClusterLog {
   info(fields: object, message: string): void
 }
 
-/** The parts of one node. Each has `start` and `close`; `close` may be called twice, and before or during `start`. */
+/**
+ * The parts of one node. Each has `start` and `close`; `start` is called once, `close` may be called twice, and before
+ * or during `start`, which then rejects. Parts of one driver share their connections.
+ */
 export interface Cluster {
   readonly bus: Bus
   readonly registry: Registry
@@ -43,11 +50,17 @@ export interface Cluster {
   readonly history: HistoryStore | null
 }
 
-/** Takes the bus and the history of one driver and the registry of another. */
-export type CombineParts = {
+/** A driver of a technology that is a registry and nothing else. Every `ClusterDriver` can be one. */
+export interface RegistryDriver {
+  readonly name: string
+  connect(options: ClusterOptions): Pick<Cluster, 'registry'>
+}
+
+/** Where `combine` takes the parts from. */
+export interface CombineParts {
   readonly bus: ClusterDriver
-  readonly registry: ClusterDriver
-  /** @default the bus's own, because append and publish are one step */
+  readonly registry: RegistryDriver
+  /** @default the bus's, with which append and publish are one step */
   readonly history?: ClusterDriver
 }
 
@@ -60,20 +73,24 @@ export type CombineParts = {
  * included (a publisher that subscribes MUST hear itself: that is how a deaf node finds out). Between channels and
  * between nodes there is no order. A message MUST NOT arrive twice. A message MAY be lost while `down`, and never
  * silently otherwise: when a driver loses its subscriptions or drops messages (a broker that cuts a slow subscriber)
- * it MUST say `down` and, after every subscription is in force again, `up`.
+ * it MUST say `down` and, after every subscription is in force again, `up`. A broker that stops answering without
+ * closing anything MUST be found out (`down`) within 10 s.
  *
  * Channel names are 1 to 512 bytes of UTF-8 without control characters; a driver whose technology allows less MUST
  * encode them. Payloads are 0 bytes to 1 MiB at least; a larger one than the broker takes is a rejected publish.
  */
 export interface Bus {
   /**
-   * Connects and goes on trying, with a full-jitter backoff from 50 ms to 5 s, until `close`. Resolves when the
-   * first connection stands and rejects when `patience` ms have passed without one; it goes on trying also then.
+   * Connects and goes on trying until `close`, with a full-jitter backoff from 50 ms to one beat of the lease (so that
+   * no node is suspected because it waits longer than others after the broker is back). Resolves when the first
+   * connection stands and rejects when `patience` ms have passed without one; it goes on trying also then.
    */
   start(events: BusEvents, patience: number): Promise<void>
   /**
-   * Resolves when the broker has taken it; that says nothing about who heard it. Rejects at once while `down`:
-   * MUST NOT queue without bound, and MUST NOT deliver later what was rejected.
+   * Resolves when the broker has taken it; that says nothing about who heard it. While `down` it rejects at once with
+   * `CLUSTER_UNAVAILABLE` and MUST NOT deliver that message later. What is under way when the bus goes down rejects
+   * with `CLUSTER_UNCERTAIN`. MUST NOT queue without bound. MUST NOT be repeated by the driver unless it can tell that
+   * the first was not taken.
    * @param payload the driver's to read until the promise is settled; it MUST NOT change it
    */
   publish(channel: string, payload: Uint8Array): Promise<void>
@@ -84,6 +101,11 @@ export interface Bus {
   subscribe(channel: string): Promise<void>
   /** Messages that are on their way MAY still be heard. A `subscribe` that follows wins. */
   unsubscribe(channel: string): void
+  /**
+   * Gives up the connection as it stands and makes a new one: `down`, then `up`. For a node that finds itself deaf
+   * though its connection looks well. While `down` it changes nothing.
+   */
+  reconnect(reason: string): void
   /** Gives up connection and subscriptions; nothing is told any more from then on. */
   close(): Promise<void>
 }
@@ -94,7 +116,10 @@ export interface BusEvents {
   message(channel: string, payload: Uint8Array): void
   /** Messages may be lost from now on. Told once, until `up`. */
   down(reason: string): void
-  /** Connected, every subscription in force again. Told after `down` only, never at the start. */
+  /**
+   * Connected, every subscription in force again. Told after `down` only; so when `start` ran out of patience, `down`
+   * is told then and `up` once the first connection stands.
+   */
   up(): void
 }
 
@@ -134,8 +159,11 @@ export type NodeFacts = Pick<NodeRecord, 'id' | 'address' | 'state' | 'connectio
  *
  * Fencing: of one id only the holder of the latest lease is believed. A beat of an earlier incarnation MUST be
  * refused by the store itself, atomically, and told to the late one as `lost`. Whether a lease has ended is decided
- * by the store or, where it cannot, by the time on the observer's own monotonic clock since the beat last changed:
- * clocks of different machines MUST NOT be compared.
+ * by the store or, where it cannot, by the time on an observer's own monotonic clock during which it looked and the
+ * beat did not change, and then by compare-and-delete in the store: clocks of different machines MUST NOT be compared,
+ * the time during which the observer itself could not look (its store away, its process stopped) does not count, and
+ * no node is declared dead that has beaten since. `hub/lease-registry.ts` does that over any store that can
+ * compare and set.
  */
 export interface Registry {
   /**
@@ -173,7 +201,10 @@ export interface RegistryEvents {
    * of the same id: then it MUST NOT fight.
    */
   lost(why: 'expired' | 'replaced'): void
-  /** It holds a lease again, with a greater incarnation: register everything again. Follows `lost` only. */
+  /**
+   * It holds a lease (again), with a greater incarnation: register everything again. Follows `lost`, or a `start`
+   * that ran out of patience.
+   */
   regained(self: NodeRecord): void
   /** The store cannot be reached. The nodes known stay as they are: silence of the store says nothing about them. */
   down(reason: string): void
@@ -206,6 +237,8 @@ export interface HistoryLimits {
 
 /** The last messages of rooms. */
 export interface HistoryStore {
+  /** Connects and goes on trying. Resolves and rejects as `Bus.start` does. */
+  start(patience: number): Promise<void>
   /**
    * Appends and publishes in one atomic step: whoever hears it can read it, and whatever can be read was published
    * (or its gap shows, since the next one has a later offset). Subscribers of `channel` hear
@@ -215,16 +248,17 @@ export interface HistoryStore {
    */
   append(channel: string, payload: Uint8Array, limits: HistoryLimits): Promise<Position>
   /**
-   * What came after `since`, oldest first, at most `limit`. `complete` is false when something between `since` and the
-   * first message is gone, when the epoch is another one, or when there is more than `limit`: never a part that looks
-   * like the whole. Without `since`: the last `limit` messages.
+   * What came after `since`, oldest first, at most `limit`; the messages that are returned are contiguous. `complete`
+   * is false when something between `since` and the first message is gone, or when there is more than `limit`: never
+   * a part that looks like the whole. When the epoch is another one it is false as well, and the messages are the
+   * oldest of the present epoch. Without `since`: the last `limit` messages, and `complete` is true.
    */
   read(channel: string, since: Position | null, limit: number): Promise<HistorySlice>
   close(): Promise<void>
 }
 
 export interface HistorySlice {
-  /** Of the last message of the room, as of this read. */
+  /** Of the last message of the room, as of this read. A room that was never written to gets its epoch here. */
   readonly top: Position
   readonly messages: readonly HistoryMessage[]
   readonly complete: boolean
