@@ -1,15 +1,9 @@
 import { checkCode, cutReason } from './closing.ts'
+import type { Answers } from './cluster/questions.ts'
 import type { Connection } from './connection.ts'
-import type { Address, ClusterHalf, Data, LocalHub, Order, Relayed } from './local.ts'
+import type { Delivery, Dispatch } from './dispatch.ts'
+import type { Address, Data } from './local.ts'
 import { checkName } from './names.ts'
-
-/** What became of something that concerns connections, here and elsewhere. */
-export interface Delivery {
-  /** Connections of this node that it concerned. */
-  readonly local: number
-  /** `local`: no other node could be concerned. Else what became of it on its way to the others. */
-  readonly status: 'local' | Relayed['status']
-}
 
 export interface AudienceSendOptions {
   /** A connection that does not get it, such as the one it came from. */
@@ -18,31 +12,44 @@ export interface AudienceSendOptions {
   readonly key?: string
 }
 
+/** How many there are: together, and node by node. */
+export interface Count extends Answers<number> {
+  /** On the nodes that answered. */
+  readonly total: number
+}
+
 /**
  * Connections that are addressed together, wherever in the cluster they are. What concerns those of this node is done
- * when a method returns; the promise tells about the other nodes, and never rejects.
+ * when a method returns (but for messages to rooms with history, which are kept first); the promise tells about the
+ * other nodes, and never rejects.
  */
 export class Audience {
-  readonly #local: LocalHub
-  readonly #cluster: ClusterHalf
+  readonly #dispatch: Dispatch
   readonly #address: Address
 
-  constructor(local: LocalHub, cluster: ClusterHalf, address: Address) {
-    this.#local = local
-    this.#cluster = cluster
+  /** @internal */
+  constructor(dispatch: Dispatch, address: Address) {
+    this.#dispatch = dispatch
     this.#address = address
   }
 
   /** How many there are on this node. */
   get localCount(): number {
-    return this.#local.count(this.#address)
+    return this.#dispatch.local.count(this.#address)
+  }
+
+  /** Asks every node how many there are. */
+  async count(): Promise<Count> {
+    const { results, missing } = await this.#dispatch.cluster.count(this.#address)
+    const counts = results.map(({ node, value }) => ({ node, value: Number(value) }))
+    return { total: counts.reduce((sum, { value }) => sum + value, 0), results: counts, missing }
   }
 
   /** @throws TypeError when `data` is neither text nor bytes */
   send(data: Data, options: AudienceSendOptions = {}): Promise<Delivery> {
     const { except, key = null } = options
     const id = typeof except === 'object' ? except.id : (except ?? null)
-    return this.#do({ do: 'send', data, except: id, key, position: null })
+    return this.#dispatch.order(this.#address, { do: 'send', data, except: id, key, position: null })
   }
 
   /**
@@ -51,23 +58,16 @@ export class Audience {
    */
   close(code = 1000, reason = ''): Promise<Delivery> {
     checkCode(code)
-    return this.#do({ do: 'close', reason: { code, reason: cutReason(reason) } })
+    return this.#dispatch.order(this.#address, { do: 'close', reason: { code, reason: cutReason(reason) } })
   }
 
   /** @throws RangeError when the name cannot be one */
   join(room: string): Promise<Delivery> {
     checkName('room', room)
-    return this.#do({ do: 'join', room })
+    return this.#dispatch.order(this.#address, { do: 'join', room })
   }
 
   leave(room: string): Promise<Delivery> {
-    return this.#do({ do: 'leave', room })
-  }
-
-  #do(order: Order): Promise<Delivery> {
-    const local = this.#local.apply(this.#address, order)
-    const relayed = this.#cluster.relay(this.#address, order)
-    if (relayed === null) return Promise.resolve({ local, status: 'local' })
-    return relayed.then(({ status }) => ({ local, status }))
+    return this.#dispatch.order(this.#address, { do: 'leave', room })
   }
 }

@@ -1,3 +1,4 @@
+import type { Position } from './cluster.ts'
 import type { Data } from './local.ts'
 
 /**
@@ -10,6 +11,23 @@ export type SendResult = 'sent' | 'queued' | 'dropped' | 'closed'
 export interface SendOptions {
   /** With `whenFull: 'conflate'`: a message that still waits with the same key is replaced by this one. */
   readonly key?: string
+}
+
+export interface JoinOptions {
+  /** The position of the last message that it has, as the client sent it back; null when it has none. */
+  readonly since: Position | null
+}
+
+/** How a connection came into a room with history. */
+export interface Joined {
+  /** False when it was in it before, or is closed: then nothing was sent. */
+  readonly joined: boolean
+  /** Messages that it was sent. What comes live continues behind them without a hole. */
+  readonly recovered: number
+  /** Of the last of them, or of the last in the room; null when the history cannot be read now. */
+  readonly position: Position | null
+  /** Whether it has everything since its position. When not, it has to load the present state in another way. */
+  readonly complete: boolean
 }
 
 /** Handles one message. The next one of this connection waits until it has returned and its promise is settled. */
@@ -59,6 +77,14 @@ export interface Connection<UserData = undefined> {
    * @throws RangeError when the name is not 1 to 128 characters without control characters
    */
   join(room: string): boolean
+  /**
+   * Comes into a room with history where it left it: is sent what it missed, then what comes live. Waits for the
+   * history for `questionTimeout`; then it comes in without it. Without a position (`since: null`) it is sent nothing
+   * and learns where the room is.
+   * @throws FairleadError `CONFIG_INVALID` when the room has no history
+   * @throws RangeError when `since` is no position
+   */
+  join(room: string, options: JoinOptions): Promise<Joined>
   /** Whether it was in the room. */
   leave(room: string): boolean
 

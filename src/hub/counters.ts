@@ -1,3 +1,5 @@
+import type { ClusterStats } from './cluster/cluster-events.ts'
+
 /** What a hub counts, since it was made. Plain numbers: they are on the way of every message. */
 export class Counters {
   accepted = 0
@@ -33,4 +35,6 @@ export interface HubStats extends Readonly<Counters> {
   readonly slow: number
   /** Bytes that wait for those. */
   readonly queuedBytes: number
+  /** What it does with other nodes. */
+  readonly cluster: ClusterStats
 }

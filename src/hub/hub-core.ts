@@ -1,6 +1,11 @@
 import { Emitter } from '../core/emitter.ts'
-import type { CloseInfo, Connection } from './connection.ts'
+import type { ClusterNode, NodeListener } from './cluster/cluster-node.ts'
+import type { Position } from './cluster.ts'
+import { forwardClusterEvents } from './cluster-events.ts'
+import { clusterHalf } from './cluster-half.ts'
+import type { CloseInfo, Connection, Joined } from './connection.ts'
 import { Counters, type HubStats } from './counters.ts'
+import { Dispatch } from './dispatch.ts'
 import { Doorman, type DoormanHost } from './doorman.ts'
 import type { HubEvents, ReceivedMessage, RefusedHandshake } from './events.ts'
 import { type ConnectionHost, type Identity, LiveConnection } from './live-connection.ts'
@@ -8,8 +13,11 @@ import type { HubLog } from './log.ts'
 import { noCluster } from './no-cluster.ts'
 import type { HubConfig } from './options.ts'
 import { Outbox } from './outbox.ts'
+import { recover } from './recover.ts'
+import { lacks } from './room.ts'
+import { RoomRules } from './room-rules.ts'
 import { Roster } from './roster.ts'
-import { callAll } from './thenable.ts'
+import { callAll, isThenable } from './thenable.ts'
 import { Timers } from './timers.ts'
 import type { TransportOwner } from './transport.ts'
 
@@ -21,7 +29,10 @@ export class HubCore implements ConnectionHost, DoormanHost {
   readonly counters = new Counters()
   readonly outbox = new Outbox()
   readonly timers = new Timers()
-  readonly roster = new Roster(noCluster)
+  readonly rules: RoomRules
+  readonly roster: Roster
+  readonly cluster: ClusterNode
+  readonly dispatch: Dispatch
   readonly doorman = new Doorman(this)
   readonly events = new Emitter<HubEvents<unknown>>((error) => this.#listenerFailed(error))
   readonly config: HubConfig
@@ -38,6 +49,18 @@ export class HubCore implements ConnectionHost, DoormanHost {
     this.config = config
     this.node = node
     this.log = log
+    this.rules = new RoomRules({
+      rooms: config.rooms,
+      userPresence: config.userPresence,
+      stampFailed: (room, error) =>
+        log.error({ event: 'stamp.failed', room, error }, 'a stamp failed: the message is sent as it is'),
+    })
+    this.roster = new Roster(noCluster, this.rules)
+    const { roster: local, rules } = this
+    this.cluster = clusterHalf({ config, node, log, local, rules, stopping: () => this.stopping })
+    this.roster.cluster = this.cluster
+    this.dispatch = new Dispatch(this.roster, this.cluster, this.rules)
+    forwardClusterEvents(this.cluster, this.events, log)
   }
 
   stats(): HubStats {
@@ -51,7 +74,28 @@ export class HubCore implements ConnectionHost, DoormanHost {
       rooms: this.roster.roomCount,
       slow: this.#slow.size,
       queuedBytes,
+      cluster: this.cluster.stats(),
     }
+  }
+
+  /** Lets nobody in from now on, and tells the others so. */
+  stop(): void {
+    this.stopping = true
+    this.doorman.turnAway()
+    this.cluster.changed()
+  }
+
+  /** What other nodes emit. A listener that fails is logged. */
+  hear(name: string, listener: NodeListener): () => void {
+    const failed = (error: unknown) => this.#listenerFailed(error)
+    return this.cluster.on(name, (value, from) => {
+      try {
+        const work: unknown = listener(value, from)
+        if (isThenable(work)) work.then(undefined, failed)
+      } catch (error) {
+        failed(error)
+      }
+    })
   }
 
   /** Resolves when there is no connection. */
@@ -104,6 +148,12 @@ export class HubCore implements ConnectionHost, DoormanHost {
 
   join(connection: LiveConnection, room: string): boolean {
     return this.roster.join(connection, room)
+  }
+
+  recover(connection: LiveConnection, room: string, since: Position | null): Promise<Joined> {
+    if (this.rules.history(room) === null) throw lacks(room, 'history: { size, age }')
+    const { cluster, rules } = this
+    return recover({ cluster, rules, patience: this.config.questionTimeout }, connection, room, since)
   }
 
   leave(connection: LiveConnection, room: string): boolean {

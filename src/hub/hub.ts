@@ -3,13 +3,17 @@ import type { Duration } from '../core/units.ts'
 import { parseDuration } from '../core/units.ts'
 import { type CloseCode, closeCodes } from '../protocol/close-codes.ts'
 import { Audience } from './audience.ts'
+import type { NodeListener } from './cluster/cluster-node.ts'
+import type { Answerer, Answers } from './cluster/questions.ts'
+import type { NodeRecord } from './cluster.ts'
 import type { Connection } from './connection.ts'
 import type { HubStats } from './counters.ts'
 import type { HubEvents, ReceivedMessage } from './events.ts'
 import type { AnyMessageHandler, ConnectionHandler, HubCore } from './hub-core.ts'
-import type { Address } from './local.ts'
-import { checkName } from './names.ts'
+import type { Address, Relayed } from './local.ts'
+import { allUsers, checkName } from './names.ts'
 import { PacedDrain } from './paced-drain.ts'
+import { PresenceView, Room } from './room.ts'
 import type { BunConnection } from './transports/bun-connection.ts'
 import { BunTransport } from './transports/bun-transport.ts'
 import type { BunServer, BunWebSocketHandler } from './transports/bun-types.ts'
@@ -27,6 +31,12 @@ export interface DrainOptions {
   readonly over?: Duration
 }
 
+/** A name of the program's own: what has a colon is never a name of Fairlead's. */
+export type OwnName = `${string}:${string}`
+
+/** How long a hub takes for its first connection to the broker before it says that it has none. */
+const startPatience = 10_000
+
 /** What the handlers of a hub are for. */
 interface Handlers<UserData> {
   /** A connection is there. Its messages wait until the promise that is returned is settled. */
@@ -36,8 +46,8 @@ interface Handlers<UserData> {
 }
 
 /**
- * WebSocket connections of this process, by id, user and room. Make one with `createHub`; it does nothing by itself
- * until a server hands it connections: `attach` on servers of `node:http`, `fetch` and `websocket` on Bun's.
+ * WebSocket connections by id, user and room: those of this process, and, with a cluster, those of the others. Make one
+ * with `createHub`. Connections come from servers: `attach` for those of `node:http`, `fetch` and `websocket` for Bun's.
  */
 export class Hub<UserData = undefined> {
   /** This node's name. */
@@ -48,6 +58,7 @@ export class Hub<UserData = undefined> {
   #detach: (() => void)[] = []
   #drain: PacedDrain | null = null
   #closed: Promise<void> | null = null
+  readonly #started: Promise<boolean>
 
   /** @internal */
   constructor(core: HubCore) {
@@ -58,6 +69,65 @@ export class Hub<UserData = undefined> {
     this.#core = core
     this.#ws = new WsTransport(options)
     this.#bun = new BunTransport(options)
+    this.#started = core.cluster.start(startPatience)
+  }
+
+  // -------------------------------------------------------------------------------------------------- with the others
+
+  /**
+   * Waits until it has joined its cluster, which it begins to do when it is made. Resolves to whether that was within
+   * 10 s: when not, it goes on trying, and serves its own connections meanwhile.
+   */
+  start(): Promise<boolean> {
+    return this.#started
+  }
+
+  /**
+   * Whether clients should be sent here: it hears what is published through the broker, the others know it, and it
+   * does not stop. What the health check of a balancer should ask.
+   */
+  ready(): boolean {
+    return !this.#core.stopping && this.#core.cluster.ready()
+  }
+
+  /** Every node that is not known to have left, this one included. */
+  nodes(): readonly NodeRecord[] {
+    return this.#core.cluster.nodes()
+  }
+
+  /**
+   * Tells every other node, whose `on(name)` gets the value; whoever is not there misses it. `name` has a colon.
+   * @throws TypeError when `name` has no colon, or `value` cannot be JSON
+   */
+  emit(name: OwnName, value: unknown): Promise<Pick<Relayed, 'status'>> {
+    checkOwnName(name)
+    return this.#core.cluster.emit(name, value)
+  }
+
+  /**
+   * Asks every node, this one included. Never rejects: who did not answer is in `missing`, with the reason.
+   * @throws TypeError when `value` cannot be JSON
+   */
+  ask<T = unknown>(name: OwnName, value?: unknown): Promise<Answers<T>> {
+    checkOwnName(name)
+    JSON.stringify(value)
+    return this.#core.cluster.questions.ask(name, value) as Promise<Answers<T>>
+  }
+
+  /**
+   * What this node answers to a question. Sent as JSON; one that throws is `missing` there, with `failed`.
+   * @throws Error when there is an answer to it already
+   */
+  answer(name: OwnName, answerer: Answerer): void {
+    checkOwnName(name)
+    this.#core.cluster.questions.answer(name, async (value, from) => {
+      try {
+        return await answerer(value, from)
+      } catch (error) {
+        this.#core.log.error({ event: 'answer.failed', name, from, error }, 'an answer failed')
+        throw error
+      }
+    })
   }
 
   // ----------------------------------------------------------------------------------------------- where they come from
@@ -119,11 +189,14 @@ export class Hub<UserData = undefined> {
     event: Name,
     listener: (payload: HubEvents<UserData>[Name]) => void,
   ): () => void
+  /** Is told what other nodes `emit`. */
+  on(name: OwnName, listener: NodeListener): () => void
   on(
-    event: keyof Handlers<UserData> | keyof HubEvents<UserData>,
-    handler: (payload: never) => unknown,
+    event: keyof Handlers<UserData> | keyof HubEvents<UserData> | OwnName,
+    handler: (...args: never[]) => unknown,
   ): () => void {
     const core = this.#core
+    if (isOwnName(event)) return core.hear(event, handler as never)
     if (event === 'connection') {
       const entry: ConnectionHandler = (connection) => handler(connection as never)
       core.connectionHandlers = [...core.connectionHandlers, entry]
@@ -149,9 +222,18 @@ export class Hub<UserData = undefined> {
   }
 
   /** @throws RangeError when the name is not 1 to 128 characters without control characters */
-  room(name: string): Audience {
+  room(name: string): Room {
     checkName('room', name)
-    return this.#audience({ kind: 'room', name })
+    return new Room(this.#core.dispatch, name)
+  }
+
+  /**
+   * Which users are connected, to whichever node.
+   * @throws FairleadError `CONFIG_INVALID` without `userPresence`
+   */
+  get presence(): PresenceView {
+    if (!this.#core.config.userPresence) throw invalid('userPresence: found false, expected true')
+    return new PresenceView(this.#core.cluster, allUsers)
   }
 
   /**
@@ -192,7 +274,10 @@ export class Hub<UserData = undefined> {
     await this.#leave(closeCodes.restart, window)
   }
 
-  /** Closes every connection with 1001 at once, cuts those that do not answer, and lets go of the servers. */
+  /**
+   * Closes every connection with 1001 at once, cuts those that do not answer, leaves the cluster, and lets go of the
+   * servers.
+   */
   close(): Promise<void> {
     this.#closed ??= this.#close()
     return this.#closed
@@ -204,12 +289,13 @@ export class Hub<UserData = undefined> {
 
   async #close(): Promise<void> {
     const core = this.#core
-    core.stopping = true
-    core.doorman.turnAway()
+    core.stop()
     this.#drain?.stop()
     for (const connection of [...core.roster.connections()]) connection.shut(closeCodes.stopping)
     // The transports cut whoever does not answer in time.
     await core.empty()
+    // After the last goodbyes, which listeners may want to tell others.
+    await core.cluster.close()
     for (const detach of this.#detach) detach()
     this.#detach = []
     core.timers.rest()
@@ -217,8 +303,7 @@ export class Hub<UserData = undefined> {
 
   async #leave(code: CloseCode, over: number): Promise<void> {
     const { roster, timers, config } = this.#core
-    this.#core.stopping = true
-    this.#core.doorman.turnAway()
+    this.#core.stop()
     this.#drain?.stop()
     const connections = () => roster.connections()
     const drain = new PacedDrain({ timers, connections, code, over, patience: config.closeTimeout })
@@ -228,9 +313,17 @@ export class Hub<UserData = undefined> {
   }
 
   #audience(address: Address): Audience {
-    const { roster } = this.#core
-    return new Audience(roster, roster.cluster, address)
+    return new Audience(this.#core.dispatch, address)
   }
+}
+
+function isOwnName(name: string): name is OwnName {
+  return name.includes(':')
+}
+
+function checkOwnName(name: string): void {
+  if (isOwnName(name) && name.length <= 128) return
+  throw new TypeError(`expected a name with a colon, such as 'app:reload', found ${JSON.stringify(name)}`)
 }
 
 function invalid(what: string): FairleadError {

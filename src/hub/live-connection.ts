@@ -4,10 +4,13 @@ import { Timer } from '../core/timer-wheel.ts'
 import { type CloseCode, closeCodes } from '../protocol/close-codes.ts'
 import type { Batch } from './batch.ts'
 import { checkCode, cutReason } from './closing.ts'
+import type { Position } from './cluster.ts'
 import type {
   CloseHandler,
   CloseInfo,
   Connection,
+  Joined,
+  JoinOptions,
   MessageHandler,
   SendOptions,
   SendResult,
@@ -19,6 +22,7 @@ import { Message } from './message.ts'
 import { checkName } from './names.ts'
 import type { HubConfig } from './options.ts'
 import type { Outbox, OutboxMember } from './outbox.ts'
+import { checkPosition } from './positions.ts'
 import { SendQueue } from './send-queue.ts'
 import { callAll, isThenable } from './thenable.ts'
 import type { Timers } from './timers.ts'
@@ -48,6 +52,8 @@ export interface ConnectionHost {
   /** Its send queue is full, for the first time since it was empty. */
   queueFull(connection: LiveConnection): void
   join(connection: LiveConnection, room: string): boolean
+  /** @throws FairleadError `CONFIG_INVALID` when the room has no history */
+  recover(connection: LiveConnection, room: string, since: Position | null): Promise<Joined>
   leave(connection: LiveConnection, room: string): boolean
   /** It takes and gets nothing any more. Told once, `ended` follows. */
   departed(connection: LiveConnection): void
@@ -292,8 +298,11 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
     if (isThenable(work)) this.#inOrder().wait(work)
   }
 
-  join(room: string): boolean {
+  join(room: string): boolean
+  join(room: string, options: JoinOptions): Promise<Joined>
+  join(room: string, options?: JoinOptions): boolean | Promise<Joined> {
     checkName('room', room)
+    if (options !== undefined) return this.#host.recover(this, room, checkPosition(options.since))
     return this.#open && this.#host.join(this, room)
   }
 

@@ -15,9 +15,7 @@ export class Message {
       this.size = Buffer.byteLength(data)
       return
     }
-    if (!(data instanceof Uint8Array)) {
-      throw new TypeError(`expected a string or a Uint8Array as message, found ${describe(data)}`)
-    }
+    checkData(data)
     this.#text = null
     this.size = data.length
     // The sender may write to its bytes again before they have left, so they are copied now, once.
@@ -43,6 +41,12 @@ export class Message {
     this.#frame = frame
     return frame
   }
+}
+
+/** @throws TypeError when it is neither text nor bytes */
+export function checkData(data: unknown): asserts data is Data {
+  if (typeof data === 'string' || data instanceof Uint8Array) return
+  throw new TypeError(`expected a string or a Uint8Array as message, found ${describe(data)}`)
 }
 
 function describe(value: unknown): string {

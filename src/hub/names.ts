@@ -2,6 +2,9 @@ const longest = 128
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what they must not hold.
 const control = /[\u0000-\u001f\u007f]/
 
+/** The room that every user is in, which no room of a program can be: presence of users, wherever they are. */
+export const allUsers = ''
+
 /** Names of rooms and users become names of channels in a cluster. */
 export const nameRule = `1 to ${longest} characters without control characters`
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { duration, size } from '../core/options/option-values.ts'
+import { clusterOptions } from './cluster-options.ts'
 import type { HubLog } from './log.ts'
 import { isOriginRule } from './origins.ts'
 import type { HandshakeRequest } from './transport.ts'
@@ -139,6 +140,7 @@ export const hubOptions = z.strictObject({
     .meta({ description: 'How much a client may send. Without it: no limit.' }),
   sendQueue,
   receiveQueue,
+  ...clusterOptions,
   log: z
     .custom<HubLog>(
       (value) => typeof value === 'object' && value !== null && 'warn' in value && 'error' in value,

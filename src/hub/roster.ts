@@ -1,10 +1,18 @@
+import type { Position } from './cluster.ts'
 import { Groups } from './groups.ts'
 import type { LiveConnection } from './live-connection.ts'
-import type { Address, ClusterHalf, LocalHub, Order } from './local.ts'
+import type { Address, ClusterHalf, Data, LocalHub, Order } from './local.ts'
 import { Message } from './message.ts'
-import { isName } from './names.ts'
+import { allUsers, isName } from './names.ts'
 
 const nobody: readonly LiveConnection[] = []
+
+/** What a roster has to know of rooms. */
+export interface RosterRules {
+  hasPresence(room: string): boolean
+  /** What the clients of a room with history are sent. Does not throw. */
+  stamp(room: string, data: Data, position: Position): Data
+}
 
 /** Who is connected to this node, in which rooms, and as whom. Tells the cluster half what changes. */
 export class Roster implements LocalHub {
@@ -14,8 +22,11 @@ export class Roster implements LocalHub {
   /** Set once, before the first connection: the cluster half needs the roster, too. */
   cluster: ClusterHalf
 
-  constructor(cluster: ClusterHalf) {
+  readonly #rules: RosterRules
+
+  constructor(cluster: ClusterHalf, rules: RosterRules) {
     this.cluster = cluster
+    this.#rules = rules
   }
 
   get size(): number {
@@ -63,7 +74,12 @@ export class Roster implements LocalHub {
   }
 
   apply(to: Address, order: Order): number {
-    if (order.do === 'send') return this.#send(to, new Message(order.data), order.except, order.key)
+    if (order.do === 'send') {
+      const { data, position, except, key } = order
+      const placed = position !== null && to.kind === 'room'
+      const sent = placed ? this.#rules.stamp(to.name, data, position) : data
+      return this.#send(to, new Message(sent), except, key)
+    }
     // They may leave the room that is being walked over.
     const concerned = [...this.#of(to)]
     for (const connection of concerned) {
@@ -90,7 +106,9 @@ export class Roster implements LocalHub {
   enter(connection: LiveConnection): void {
     const { id, user } = connection
     this.#connections.set(id, connection)
-    if (user !== null && this.#users.add(user, connection)) this.cluster.userArrived(user)
+    if (user === null) return
+    if (this.#users.add(user, connection)) this.cluster.userArrived(user)
+    this.#tellOnline(user)
   }
 
   join(connection: LiveConnection, room: string): boolean {
@@ -115,14 +133,21 @@ export class Roster implements LocalHub {
   depart(connection: LiveConnection): void {
     for (const room of connection.rooms) this.leave(connection, room)
     const { user } = connection
-    if (user !== null && this.#users.remove(user, connection)) this.cluster.userLeft(user)
+    if (user === null) return
+    if (this.#users.remove(user, connection)) this.cluster.userLeft(user)
+    this.#tellOnline(user)
   }
 
   gone(connection: LiveConnection): void {
     this.#connections.delete(connection.id)
   }
 
+  #tellOnline(user: string): void {
+    if (this.#rules.hasPresence(allUsers)) this.cluster.present(allUsers, user, this.#users.count(user))
+  }
+
   #tellPresence({ id, user }: LiveConnection, room: string): void {
+    if (!this.#rules.hasPresence(room)) return
     let devices = 0
     if (user === null) devices = this.#connections.get(id)?.rooms.has(room) ? 1 : 0
     else for (const connection of this.#users.of(user)) if (connection.rooms.has(room)) devices++

@@ -36,6 +36,8 @@ export interface ClusterNodeOptions {
   readonly hasPresence: (room: string) => boolean
   /** What a room keeps; null for one without history. */
   readonly history: (room: string) => HistoryLimits | null
+  /** Whether there never are other nodes: then nothing is relayed, subscribed to or probed. @default false */
+  readonly alone?: boolean
   /** Milliseconds. */
   readonly presenceGrace: number
   readonly questionTimeout: number
@@ -56,6 +58,7 @@ export class ClusterNode implements ClusterHalf {
   readonly questions: Questions
   readonly #options: ClusterNodeOptions
   readonly #id: string
+  readonly #alone: boolean
   readonly #members: Members
   readonly #interest: Interest
   readonly #relay: Relay
@@ -74,6 +77,7 @@ export class ClusterNode implements ClusterHalf {
     const { cluster, clock, facts } = options
     this.#options = options
     this.#id = facts().id
+    this.#alone = options.alone === true
     const sender = () => ({ id: this.#id, incarnation: this.#incarnation })
     this.#members = new Members(this.#id)
     this.#interest = new Interest(cluster.bus, clock, 1_000)
@@ -113,8 +117,8 @@ export class ClusterNode implements ClusterHalf {
    */
   async start(patience: number): Promise<boolean> {
     const { bus, registry, history } = this.#options.cluster
-    void this.#interest.want(nodeChannel(this.#id))
-    void this.#interest.want(everybody)
+    this.#want(nodeChannel(this.#id))
+    this.#want(everybody)
     const started = await Promise.allSettled([
       bus.start(this.#busEvents(), patience).then(() => this.#setBus(true)),
       registry.start(this.#options.facts, this.#registryEvents(), patience).then((self) => this.#hold(self)),
@@ -125,7 +129,7 @@ export class ClusterNode implements ClusterHalf {
 
   /** Whether this node hears what is published and is known to the others: what a balancer should ask. */
   ready(): boolean {
-    return this.#busUp && this.#leased && this.#probe.hears
+    return this.#busUp && this.#leased && (this.#alone || this.#probe.hears)
   }
 
   /** Tells the others soon that `facts` have changed. */
@@ -160,7 +164,7 @@ export class ClusterNode implements ClusterHalf {
 
   roomOccupied(room: string): void {
     if (this.#hasHistory(room)) this.#history?.occupied(room)
-    else void this.#interest.want(roomChannel(room)).catch(() => {})
+    else this.#want(roomChannel(room))
   }
 
   roomEmptied(room: string): void {
@@ -169,7 +173,7 @@ export class ClusterNode implements ClusterHalf {
   }
 
   userArrived(user: string): void {
-    void this.#interest.want(userChannel(user)).catch(() => {})
+    this.#want(userChannel(user))
   }
 
   userLeft(user: string): void {
@@ -186,6 +190,7 @@ export class ClusterNode implements ClusterHalf {
     if (to.kind === 'room' && order.do === 'send' && this.#hasHistory(to.name)) {
       return this.#history?.send(to.name, order) ?? null
     }
+    if (this.#alone) return null
     const channel = channelOf(to)
     if (to.kind === 'connection') {
       const owner = ownerOf(to.id)
@@ -218,6 +223,16 @@ export class ClusterNode implements ClusterHalf {
       listeners.delete(listener)
       if (listeners.size === 0 && this.#listeners.get(name) === listeners) this.#listeners.delete(name)
     }
+  }
+
+  /**
+   * What a room with history keeps after `since`, oldest first; without it, the last `limit` messages.
+   * @throws FairleadError of source `cluster` when the broker is away
+   */
+  async read(room: string, since: Position | null, limit: number): Promise<Recovery> {
+    if (this.#history === null || !this.#hasHistory(room))
+      throw unavailable(`the room ${room} has no history`)
+    return this.#history.read(room, since, limit)
   }
 
   /** Connections that an address stands for, node by node. */
@@ -267,6 +282,11 @@ export class ClusterNode implements ClusterHalf {
     })
   }
 
+  #want(channel: string): void {
+    // It rejects only when the bus is closed.
+    if (!this.#alone) void this.#interest.want(channel).catch(() => {})
+  }
+
   #hasHistory(room: string): boolean {
     return this.#options.history(room) !== null
   }
@@ -291,7 +311,7 @@ export class ClusterNode implements ClusterHalf {
     if (this.#closed) return
     this.#busUp = up
     if (!up) this.#probe.down()
-    else this.#probe.start()
+    else if (!this.#alone) this.#probe.start()
     this.#checkReady()
   }
 

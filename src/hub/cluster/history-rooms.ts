@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import type { HistoryLimits, HistorySlice, HistoryStore, Position } from '../cluster.ts'
+import type { HistoryLimits, HistoryMessage, HistorySlice, HistoryStore, Position } from '../cluster.ts'
 import { readHistoryEnvelope } from '../history-envelope.ts'
 import type { Address, LocalHub, Order, RecoveredMessage, Recovery, Relayed } from '../local.ts'
 import { roomChannel } from './channels.ts'
@@ -80,14 +80,16 @@ export class HistoryRooms {
   async recover(room: string, since: Position | null, admit: (recovery: Recovery) => void): Promise<void> {
     const feed = this.#feed(room)
     await feed.recover(since, this.#context.most, ({ position, messages, complete }) => {
-      const epoch = position?.epoch ?? ''
-      const told = messages.flatMap(({ offset, payload }): RecoveredMessage[] => {
-        const order = readOrder(payload)
-        return order === null ? [] : [{ position: { epoch, offset }, data: order.data }]
-      })
-      admit({ position, messages: told, complete })
+      admit({ position, messages: told(position?.epoch ?? '', messages), complete })
     })
     this.#release(room)
+  }
+
+  /** What the room keeps, whoever is in it. Rejects when it cannot be read. */
+  async read(room: string, since: Position | null, limit: number): Promise<Recovery> {
+    const { top, messages, complete } = await this.#read(roomChannel(room), since, limit)
+    const offset = messages.at(-1)?.offset ?? top.offset
+    return { position: { epoch: top.epoch, offset }, messages: told(top.epoch, messages), complete }
   }
 
   /** The bus is back: what was published meanwhile went unheard. */
@@ -157,6 +159,13 @@ export class HistoryRooms {
       this.#queue.shift()?.()
     }
   }
+}
+
+function told(epoch: string, messages: readonly HistoryMessage[]): RecoveredMessage[] {
+  return messages.flatMap(({ offset, payload }) => {
+    const order = readOrder(payload)
+    return order === null ? [] : [{ position: { epoch, offset }, data: order.data }]
+  })
 }
 
 function readOrder(payload: Uint8Array): Extract<Order, { do: 'send' }> | null {
