@@ -1,51 +1,5 @@
-import type { Cluster } from '../../hub/cluster.ts'
 import { clusterContract } from '../../hub/contract/cluster-contract.ts'
-import type { ContractBroker } from '../../hub/contract/cluster-rig.ts'
-import { MemoryBroker } from './memory-broker.ts'
+import { launchMemory } from './contract/launch-memory.ts'
 
-function launcher(forgetful: boolean): () => Promise<ContractBroker> {
-  return async () => {
-    const broker = new MemoryBroker()
-    return {
-      way() {
-        let cluster: Cluster | null = null
-        let isCut = false
-        return {
-          driver: {
-            name: broker.driver.name,
-            connect(options) {
-              cluster = broker.driver.connect(options)
-              if (isCut) broker.cut(cluster)
-              return cluster
-            },
-          },
-          cut() {
-            isCut = true
-            if (cluster !== null) broker.cut(cluster)
-          },
-          heal() {
-            isCut = false
-            if (cluster !== null) broker.heal(cluster)
-          },
-        }
-      },
-      async stop() {
-        broker.stop()
-        if (forgetful) broker.forget()
-      },
-      async start() {
-        broker.start()
-      },
-      async pause() {
-        broker.pause()
-      },
-      async resume() {
-        broker.resume()
-      },
-      async dispose() {},
-    }
-  }
-}
-
-clusterContract({ name: 'memory', launch: launcher(false) })
-clusterContract({ name: 'memory that forgets at a restart', launch: launcher(true) })
+clusterContract({ name: 'memory', launch: launchMemory(false) })
+clusterContract({ name: 'memory that forgets at a restart', launch: launchMemory(true) })
