@@ -209,8 +209,13 @@ export class Feed {
       this.#later(() => void this.#begin())
       return
     }
-    this.#epoch = slice.top.epoch
-    this.#delivered = slice.top.offset
+    const { epoch, offset } = slice.top
+    this.#epoch = epoch
+    this.#delivered = offset
+    // What was heard before this read was answered is for those who are in already.
+    for (const { position } of this.#held) {
+      if (position.epoch === epoch) this.#delivered = Math.min(this.#delivered, position.offset - 1)
+    }
     this.#goLive()
   }
 
