@@ -1,6 +1,4 @@
 export { memory } from './drivers/memory/memory-driver.ts'
-export type { ClusterEvents, ClusterStats } from './hub/cluster/cluster-events.ts'
-export { ClusterNode, type ClusterNodeOptions } from './hub/cluster/cluster-node.ts'
 export type {
   Bus,
   BusEvents,
