@@ -1,4 +1,5 @@
 import { hubsContract } from '../../hub/contract/hubs-contract.ts'
-import { launchServer } from './contract/redis-servers.ts'
+import { launchCluster, launchServer } from './contract/redis-servers.ts'
 
 hubsContract('Redis', launchServer)
+hubsContract('Redis Cluster', launchCluster)
