@@ -113,7 +113,7 @@ describe('a hub that is alone', () => {
   test('keeps the history of a room for those who come back', async () => {
     const { hub, open, rig } = await start({
       rooms: {
-        chat: { history: { size: 3, stamp: (data, { offset }) => `${offset} ${data}` } },
+        chat: { history: { size: 3, stamp: (data, position) => `${position?.offset} ${data}` } },
         odd: { history: { size: 3, stamp: () => 7 as never } },
       },
     })

@@ -8,8 +8,9 @@ import type { Data } from './local.ts'
 /**
  * What is sent to clients of a room with history instead of the message alone, such as the message with its position,
  * so that a client can come back with it. Called once for each message on each node.
+ * @param position null when the message could not be kept, because the broker is away
  */
-export type Stamp = (data: Data, position: Position, room: string) => Data
+export type Stamp = (data: Data, position: Position | null, room: string) => Data
 
 const isFunction = (value: unknown): boolean => typeof value === 'function'
 

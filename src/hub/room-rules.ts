@@ -53,8 +53,9 @@ export class RoomRules {
     )
   }
 
-  /** What clients of a room with history are sent; when that cannot be made, the message as it is. */
-  stamp(room: string, data: Data, position: Position): Data {
+  /** What clients of a room are sent; when the stamp of one with history fails, the message as it is. */
+  stamp(room: string, data: Data, position: Position | null): Data {
+    if (!this.#any) return data
     const history = this.#of(room)?.history || null
     if (history?.stamp === undefined) return data
     try {

@@ -10,8 +10,8 @@ const nobody: readonly LiveConnection[] = []
 /** What a roster has to know of rooms. */
 export interface RosterRules {
   hasPresence(room: string): boolean
-  /** What the clients of a room with history are sent. Does not throw. */
-  stamp(room: string, data: Data, position: Position): Data
+  /** What the clients of a room are sent: with history, what its stamp makes of the message. Does not throw. */
+  stamp(room: string, data: Data, position: Position | null): Data
 }
 
 /** Who is connected to this node, in which rooms, and as whom. Tells the cluster half what changes. */
@@ -76,8 +76,7 @@ export class Roster implements LocalHub {
   apply(to: Address, order: Order): number {
     if (order.do === 'send') {
       const { data, position, except, key } = order
-      const placed = position !== null && to.kind === 'room'
-      const sent = placed ? this.#rules.stamp(to.name, data, position) : data
+      const sent = to.kind === 'room' ? this.#rules.stamp(to.name, data, position) : data
       return this.#send(to, new Message(sent), except, key)
     }
     // They may leave the room that is being walked over.

@@ -116,7 +116,7 @@ function options(node: string, namespace: string, way: ContractWay): HubOptions<
       'h-*': {
         history: {
           size: 500,
-          stamp: (data, { epoch, offset }) => JSON.stringify({ text: String(data), epoch, offset }),
+          stamp: (data, position) => JSON.stringify({ text: String(data), ...position }),
         },
       },
     },

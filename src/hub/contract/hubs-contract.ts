@@ -205,7 +205,10 @@ export function hubsContract(name: string, launch: () => Promise<ContractBroker>
         position: null,
       })
       expect(await a.hub.room('h-room').send('placeless')).toMatchObject({ local: 1, status: 'degraded' })
-      await eventually(() => near.got.includes('alone') && near.got.includes('placeless'), 'its own hear it')
+      await eventually(
+        () => near.got.includes('alone') && near.got.includes('{"text":"placeless"}'),
+        'its own hear it',
+      )
       const { results, missing } = await a.hub.room('lobby').count()
       expect(results).toEqual([{ node: 'a', value: 1 }])
       expect(missing.map(({ node }) => node)).toEqual(['b'])
