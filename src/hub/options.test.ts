@@ -22,6 +22,28 @@ describe('the options of a hub', () => {
     expect(createHub().stats().connections).toBe(0)
   })
 
+  test('of a cluster are checked, too', () => {
+    const message = complaint({
+      cluster: 'redis://me:hunter2@127.0.0.1',
+      namespace: 'a b',
+      lease: { beat: '8s' },
+      presenceGrace: 5,
+      maxRecovered: 0,
+      rooms: { 'chat-*': { presense: true, history: { size: 0, age: 'long', stamp: true } } },
+    })
+    expect(message.split('\n').slice(1)).toEqual([
+      'cluster: found "redis://***@127.0.0.1", expected a driver, such as redis(\'redis://127.0.0.1:6379\') of fairlead/redis',
+      "namespace: found \"a b\", expected 1 to 64 letters, digits, '_' or '-'",
+      'lease: found a map, expected beat < suspect < dead, because one lost beat is no death',
+      expect.stringMatching(/^presenceGrace: found 5, expected a duration/),
+      'maxRecovered: found 0, expected a whole number from 1 to 100000',
+      'rooms["chat-*"].history.size: found 0, expected a whole number from 1 to 100000',
+      expect.stringMatching(/^rooms\["chat-\*"\]\.history\.age: found "long", expected a duration/),
+      'rooms["chat-*"].history.stamp: found true, expected a function',
+      'rooms["chat-*"].presense: found an unknown key, expected presence or history (did you mean \'presence\'?)',
+    ])
+  })
+
   test('are checked all at once, with field, found and expected', () => {
     const message = complaint({
       node: 'a b',
