@@ -7,6 +7,11 @@ import { run } from './child.mjs'
 const tools = [
   { package: 'chromium', names: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'] },
   { package: 'curl', names: ['curl'] },
+  // Tests start their own on free ports. Debian's packages also start one each on the usual port, which nobody here
+  // uses.
+  { package: 'redis-server', names: ['redis-server'] },
+  { package: 'etcd-server', names: ['etcd'] },
+  { package: 'nats-server', names: ['nats-server'] },
 ]
 
 /** Installs what is missing where that is possible (Debian, as root); elsewhere says what to install. */

@@ -18,6 +18,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 const root = resolve(fileURLToPath(import.meta.url), '../..')
 const binaries = join(root, 'node_modules/.bin')
 const runtimes = ['node', 'bun']
+const entries = ['', '/cluster', '/etcd', '/hub', '/nats', '/redis'].map((path) => `fairlead${path}`)
 
 interface Manifest {
   readonly version: string
@@ -103,9 +104,13 @@ describe('the published package', () => {
   test.each(runtimes)('is imported by name on %s', (runtime) => {
     writeFileSync(
       join(stranger, 'a.js'),
-      `import * as all from 'fairlead'\nconsole.log(Object.keys(all).join())\n`,
+      `${entries.map((entry, index) => `import * as e${index} from '${entry}'\n`).join('')}
+console.log(Object.keys({ ${entries.map((_, index) => `...e${index}`).join()} }).join())\n`,
     )
-    expect(run(join(binaries, runtime), ['a.js'], stranger)).toContain('createGateway')
+    const names = run(join(binaries, runtime), ['a.js'], stranger).trim().split(',')
+    for (const name of ['createGateway', 'createHub', 'combine', 'memory', 'redis', 'nats', 'etcd']) {
+      expect(names).toContain(name)
+    }
   })
 
   test('has declarations that a strict project compiles against', () => {
@@ -120,6 +125,33 @@ const options: GatewayOptions = {
 export const create: () => Gateway | Promise<Gateway> = () => createGateway(options)
 // @ts-expect-error A port is a number, and the types say so.
 export const wrong: GatewayOptions = { ...options, listen: [{ port: 'eighty' }] }
+import { createServer } from 'node:http'
+import { createHub, type Connection } from 'fairlead/hub'
+const hub = createHub({ authenticate: async () => ({ user: '42', data: { admin: true } }) })
+hub.on('connection', (connection: Connection<{ admin: boolean }>) => {
+  connection.join('lobby')
+  connection.on('message', (data) => void hub.room('lobby').send(data, { except: connection }))
+})
+hub.attach(createServer(), { path: '/ws' })
+import { combine, memory } from 'fairlead/cluster'
+import { etcd } from 'fairlead/etcd'
+import { nats } from 'fairlead/nats'
+import { redis } from 'fairlead/redis'
+export const drivers = [
+  memory(),
+  redis('redis://127.0.0.1:6379'),
+  combine({ bus: nats('nats://127.0.0.1:4222'), registry: etcd({ endpoints: 'http://127.0.0.1:2379' }) }),
+]
+export const joined = createHub({
+  cluster: drivers[0],
+  rooms: { 'chat-*': { presence: true, history: { size: 100, age: '1h' } } },
+})
+joined.on('app:reload', (value: unknown, from: string) => console.log(value, from))
+joined.on('userJoined', ({ room, user }) => console.log(room, user))
+// @ts-expect-error There is no such event, and a name of one's own has a colon.
+joined.on('conection', () => {})
+// @ts-expect-error What authenticate says is what a connection has.
+hub.on('message', ({ connection }) => connection.data.nothing)
 `,
     )
     const settings = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2024', '--types', 'node']

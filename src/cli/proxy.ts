@@ -1,6 +1,7 @@
 import { FairleadError } from '../core/errors.ts'
-import type { OptionProblem } from '../gateway/explain-issues.ts'
-import { formatProblem, formatProblems, parseOptions } from '../gateway/parse-options.ts'
+import { formatProblem, formatProblems } from '../core/options/check-options.ts'
+import type { OptionProblem } from '../core/options/explain-issues.ts'
+import { parseOptions } from '../gateway/parse-options.ts'
 import { parseListen, parseTo } from './addresses.ts'
 import { serve } from './serve.ts'
 

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { FairleadError } from '../core/errors.ts'
+import { formatProblem, formatProblems } from '../core/options/check-options.ts'
+import { explainIssues } from '../core/options/explain-issues.ts'
 import type { DiscoveredBackend } from '../gateway/discovery.ts'
-import { explainIssues } from '../gateway/explain-issues.ts'
 import { discoverableBackend } from '../gateway/options.ts'
-import { formatProblem, formatProblems } from '../gateway/parse-options.ts'
 import { formatMistake } from './mistake.ts'
 import { parseYaml } from './parse-yaml.ts'
 

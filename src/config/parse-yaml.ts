@@ -11,7 +11,7 @@ import {
   visit,
   type YAMLError,
 } from 'yaml'
-import type { OptionProblem } from '../gateway/explain-issues.ts'
+import type { OptionProblem } from '../core/options/explain-issues.ts'
 import type { Mistake } from './mistake.ts'
 import { holdsSecret } from './secret-lines.ts'
 

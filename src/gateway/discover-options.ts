@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { duration } from './option-values.ts'
+import { duration } from '../core/options/option-values.ts'
 
 /** Where a pool finds backends besides those that its options name. */
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { duration, optionalDuration, size } from '../core/options/option-values.ts'
 import {
   backendAdmission,
   gatewayAdmission,
@@ -8,7 +9,6 @@ import {
 import { discoverOption } from './discover-options.ts'
 import { healthOptions } from './health/health-options.ts'
 import { sameHealthEverywhere } from './health/same-health.ts'
-import { duration, optionalDuration, size } from './option-values.ts'
 import { checkStickyCookies, policyOption } from './policy-options.ts'
 import { retryOption } from './retry-options.ts'
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { formatProblem, formatProblems, parseOptions } from './parse-options.ts'
+import { formatProblem, formatProblems } from '../core/options/check-options.ts'
+import { parseOptions } from './parse-options.ts'
 
 const valid = {
   listen: [{ port: 8080 }],

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { formatProblem, parseOptions } from './parse-options.ts'
+import { formatProblem } from '../core/options/check-options.ts'
+import { parseOptions } from './parse-options.ts'
 import { describePolicy } from './policy-options.ts'
 
 const secret = 'sixteen characters or more'

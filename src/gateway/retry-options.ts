@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { duration } from './option-values.ts'
+import { duration } from '../core/options/option-values.ts'
 
 /** When what a backend failed at is tried with another one. */
 export const retryOption = z

@@ -9,6 +9,7 @@ export interface CloseCode {
 /** Every close code of our own (RFC 6455 §7.4, IANA registry for 1012 and 1013). */
 export const closeCodes = {
   goingAway: { code: 1001, reason: 'gateway stopping', reconnect: true },
+  stopping: { code: 1001, reason: 'server stopping', reconnect: true },
   // Also 1001: it says that the connection goes and nothing went wrong, so libraries connect again, which after
   // 1000 many do not, and nobody counts it as a failure, as 1011 would be.
   idle: { code: 1001, reason: 'idle for too long', reconnect: true },
@@ -16,6 +17,7 @@ export const closeCodes = {
   unanswered: { code: 1001, reason: 'the other side does not answer', reconnect: true },
   protocol: { code: 1002, reason: 'broken framing', reconnect: false },
   policy: { code: 1008, reason: 'policy violation', reconnect: false },
+  tooManyMessages: { code: 1008, reason: 'too many messages', reconnect: false },
   tooBig: { code: 1009, reason: 'message too big', reconnect: false },
   internal: { code: 1011, reason: 'internal error', reconnect: true },
   restart: { code: 1012, reason: 'service restart', reconnect: true },
@@ -23,6 +25,7 @@ export const closeCodes = {
   draining: { code: 1012, reason: 'backend draining', reconnect: true },
   unhealthy: { code: 1012, reason: 'backend unhealthy', reconnect: true },
   tryLater: { code: 1013, reason: 'try again later', reconnect: true },
+  slowConsumer: { code: 4008, reason: 'too slow to take its messages', reconnect: true },
 } as const satisfies Record<string, CloseCode>
 
 /** Whether a Close says that the peer itself restarts, and not somebody behind it. */

@@ -99,17 +99,19 @@ export const socketsStayInNet: Rule = (tree) =>
 
 /** What the published product imports must be installed with it. */
 export const importsAreDependencies: Rule = (tree) => {
-  const { dependencies = {} } = JSON.parse(tree.text('package.json')) as {
+  const { dependencies, peerDependencies } = JSON.parse(tree.text('package.json')) as {
     dependencies?: Record<string, string>
+    peerDependencies?: Record<string, string>
   }
+  const installed = { ...dependencies, ...peerDependencies }
   return productImports(tree)
     .filter(({ file, typeOnly }) => !isTest(file) && !typeOnly)
     .map((found) => ({ ...found, name: packageOf(found.specifier) }))
-    .filter(({ name }) => name !== null && !(name in dependencies))
+    .filter(({ name }) => name !== null && !(name in installed))
     .map(({ file, line, name }) => ({
       file,
       line,
-      message: `imports ${name}, which is not among the "dependencies" of package.json (shared test code is named *-contract.ts or stands in a folder contract/)`,
+      message: `imports ${name}, which is not among the "dependencies" or "peerDependencies" of package.json (shared test code is named *-contract.ts or stands in a folder contract/)`,
     }))
 }
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
+import { formatProblem } from '../../core/options/check-options.ts'
 import type { GatewayConfig, GatewayOptions } from '../options.ts'
-import { formatProblem, parseOptions } from '../parse-options.ts'
+import { parseOptions } from '../parse-options.ts'
 import { backendLimits } from './admission-options.ts'
 
 type Pools = GatewayOptions['pools']

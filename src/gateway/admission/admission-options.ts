@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { RateRule } from '../../core/admission/token-bucket.ts'
-import { duration } from '../option-values.ts'
+import { duration } from '../../core/options/option-values.ts'
 
 /**
  * The options that bound how many connections there are and how fast new ones come. Every cap is off unless it is

@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { duration, optionalDuration } from '../../core/options/option-values.ts'
 import { isFieldValue } from '../../http1/fields.ts'
-import { duration, optionalDuration } from '../option-values.ts'
 
 /** The options of a pool that decide who is well: probes, passive scoring, slow start, panic. */
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Duration, parseDuration, parseSize, type Size } from '../core/units.ts'
+import { type Duration, parseDuration, parseSize, type Size } from '../units.ts'
 
 /** A length of time with its unit, read as milliseconds; at most what a timer can wait. */
 function durationText() {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { nearestWord } from '../core/nearest-word.ts'
+import { nearestWord } from '../nearest-word.ts'
 import { allowedKeys, branches, schemaAt, valueAt } from './schema-walk.ts'
 
 /** One mistake in the options, told so that it can be mended without looking anything up. */

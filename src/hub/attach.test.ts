@@ -1,0 +1,115 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, describe, expect, test } from 'vitest'
+import { RawClient } from './contract/raw-client.ts'
+import { createHub } from './create-hub.ts'
+import type { Hub } from './hub.ts'
+
+const onBun = 'Bun' in globalThis
+const servers: Server[] = []
+const hubs: Hub[] = []
+
+afterEach(async () => {
+  for (const hub of hubs.splice(0)) await hub.close()
+  for (const server of servers.splice(0)) {
+    server.close()
+    server.closeAllConnections()
+  }
+})
+
+async function startServer(): Promise<{ server: Server; port: number }> {
+  const server = createServer((request, response) => response.end(`plain ${request.url}`))
+  servers.push(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return { server, port: (server.address() as AddressInfo).port }
+}
+
+function makeHub(name: string): Hub {
+  const hub = createHub({ node: name, closeTimeout: '200ms' })
+  hubs.push(hub)
+  hub.on('connection', (connection) => void connection.send(name))
+  return hub
+}
+
+async function greeting(port: number, path: string): Promise<string> {
+  const client = await RawClient.connect({ port, path })
+  try {
+    return client.status === 101 ? await client.nextText() : String(client.status)
+  } finally {
+    client.destroy()
+  }
+}
+
+describe.skipIf(onBun)('a hub attached to a server of node:http', () => {
+  test('shares it with other hubs, by path, and with plain requests', async () => {
+    const { server, port } = await startServer()
+    makeHub('a').attach(server, { path: '/a' })
+    makeHub('b').attach(server, { path: '/b' })
+    expect(await greeting(port, '/a?x=/b')).toBe('a')
+    expect(await greeting(port, '/b')).toBe('b')
+    expect(await greeting(port, '/c')).toBe('404')
+    expect(await (await fetch(`http://127.0.0.1:${port}/a`)).text()).toBe('plain /a')
+    expect(server.listenerCount('upgrade')).toBe(1)
+  })
+
+  test('leaves other paths to the server’s other listeners', async () => {
+    const { server, port } = await startServer()
+    makeHub('a').attach(server, { path: '/a' })
+    server.on('upgrade', (request, socket) => {
+      if (request.url === '/theirs') socket.end('HTTP/1.1 418 Teapot\r\nContent-Length: 0\r\n\r\n')
+    })
+    expect(await greeting(port, '/a')).toBe('a')
+    expect(await greeting(port, '/theirs')).toBe('418')
+  })
+
+  test('lets go of it, and keeps its connections', async () => {
+    const { server, port } = await startServer()
+    const hub = makeHub('a')
+    const detach = hub.attach(server, { path: '/a' })
+    const client = await RawClient.open({ port, path: '/a' })
+    expect(await client.nextText()).toBe('a')
+    detach()
+    detach()
+    expect(server.listenerCount('upgrade')).toBe(0)
+    void hub.everybody.send('still here')
+    expect(await client.nextText()).toBe('still here')
+    await hub.close()
+    expect((await client.nextClose()).code).toBe(1001)
+    client.destroy()
+  })
+
+  test('is taken by paths only', async () => {
+    const { server } = await startServer()
+    expect(() => makeHub('a').attach(server, { path: 'ws' })).toThrow("expected a path that starts with '/'")
+    expect(server.listenerCount('upgrade')).toBe(0)
+  })
+
+  test('leaves no listener at sockets that it refused', async () => {
+    const { server, port } = await startServer()
+    const hub = createHub({ authenticate: async () => ({ status: 401, reason: 'no' }) })
+    hubs.push(hub)
+    hub.attach(server)
+    const sockets: import('node:net').Socket[] = []
+    server.on('connection', (socket) => sockets.push(socket))
+    for (let at = 0; at < 20; at++) expect(await greeting(port, '/')).toBe('401')
+    const deadline = performance.now() + 5000
+    while (sockets.some(({ destroyed }) => !destroyed) && performance.now() < deadline) {
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect(sockets.filter(({ destroyed }) => !destroyed)).toEqual([])
+  })
+})
+
+test.skipIf(!onBun)('on Bun, a hub is attached to Bun’s own server, and says so', async () => {
+  const { server } = await startServer()
+  expect(() => makeHub('a').attach(server)).toThrow('on Bun use Bun.serve')
+})
+
+test.skipIf(!onBun)('on Bun, `handles` tells whose request it is', () => {
+  const hub = createHub({ path: '/ws' })
+  const request = (url: string, upgrade?: string) =>
+    new Request(`http://a.example${url}`, { headers: upgrade === undefined ? {} : { Upgrade: upgrade } })
+  expect(hub.handles(request('/ws?x=1', 'WebSocket'))).toBe(true)
+  expect(hub.handles(request('/other', 'websocket'))).toBe(false)
+  expect(hub.handles(request('/ws'))).toBe(false)
+})

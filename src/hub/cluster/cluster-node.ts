@@ -1,0 +1,452 @@
+import { Emitter } from '../../core/emitter.ts'
+import type { Clock } from '../clock.ts'
+import type {
+  BusEvents,
+  Cluster,
+  HistoryLimits,
+  NodeFacts,
+  NodeRecord,
+  Position,
+  RegistryEvents,
+} from '../cluster.ts'
+import { unavailable } from '../cluster-error.ts'
+import { historyMark } from '../history-envelope.ts'
+import type { Address, ClusterHalf, LocalHub, Order, Recovery, Relayed } from '../local.ts'
+import { channelOf, everybody, nodeChannel, ownerOf, roomChannel, roomOf, userChannel } from './channels.ts'
+import type { ClusterEvents, ClusterStats } from './cluster-events.ts'
+import { decode, type Envelope, type NodeMessage } from './envelope.ts'
+import { HistoryRooms } from './history-rooms.ts'
+import { Interest } from './interest.ts'
+import { Members } from './members.ts'
+import { Presence } from './presence.ts'
+import { Probe } from './probe.ts'
+import { Questions } from './questions.ts'
+import { Relay, relayed } from './relay.ts'
+
+/** How long the broker has for the last words of a node that closes. */
+const closeWithin = 2_000
+
+export interface ClusterNodeOptions {
+  readonly cluster: Cluster
+  readonly local: LocalHub
+  readonly clock: Clock
+  /** What this node says of itself. The id stays the same. */
+  readonly facts: () => NodeFacts
+  /** Whether a room has presence. */
+  readonly hasPresence: (room: string) => boolean
+  /** What a room keeps; null for one without history. */
+  readonly history: (room: string) => HistoryLimits | null
+  /** Whether there never are other nodes: then nothing is relayed, subscribed to or probed. @default false */
+  readonly alone?: boolean
+  /** Milliseconds. */
+  readonly presenceGrace: number
+  readonly questionTimeout: number
+  readonly probeEvery: number
+  /** Messages that are sent to one who comes back into a room with history, at most. */
+  readonly maxRecovered: number
+}
+
+/** A listener of `emit`s of other nodes. */
+export type NodeListener = (value: unknown, from: string) => void
+
+/**
+ * The cluster half of a hub: what makes it act as one with others. It knows rooms and users by name only, and carries
+ * out on its local half what other nodes order.
+ */
+export class ClusterNode implements ClusterHalf {
+  readonly events = new Emitter<ClusterEvents>()
+  readonly questions: Questions
+  readonly #options: ClusterNodeOptions
+  readonly #id: string
+  readonly #alone: boolean
+  readonly #members: Members
+  readonly #interest: Interest
+  readonly #relay: Relay
+  readonly #presence: Presence
+  readonly #history: HistoryRooms | null
+  readonly #probe: Probe
+  readonly #listeners = new Map<string, Set<NodeListener>>()
+  #incarnation = 0
+  #busUp = false
+  #leased = false
+  #wasReady = false
+  #refused = 0
+  #closed = false
+
+  constructor(options: ClusterNodeOptions) {
+    const { cluster, clock, facts } = options
+    this.#options = options
+    this.#id = facts().id
+    this.#alone = options.alone === true
+    const sender = () => ({ id: this.#id, incarnation: this.#incarnation })
+    this.#members = new Members(this.#id)
+    this.#interest = new Interest(cluster.bus, clock, 1_000)
+    this.#relay = new Relay(cluster.bus, clock, sender)
+    const shared = {
+      clock,
+      members: this.#members,
+      interest: this.#interest,
+      timeout: options.questionTimeout,
+      say: (channel: string, message: NodeMessage) => this.#relay.say(channel, message),
+    }
+    this.questions = new Questions({ ...shared, self: this.#id })
+    this.#presence = new Presence({
+      ...shared,
+      grace: options.presenceGrace,
+      digestAfter: 10_000,
+      joined: (room, user) => this.events.emit('presence.joined', { room, user }),
+      left: (room, user) => this.events.emit('presence.left', { room, user }),
+    })
+    this.#probe = new Probe({
+      clock,
+      every: options.probeEvery,
+      say: (count) => this.#relay.say(nodeChannel(this.#id), { kind: 'probe', count }),
+      deaf: () => {
+        this.events.emit('node.deafened', {})
+        cluster.bus.reconnect('nothing that it publishes to itself arrives')
+      },
+      changed: () => this.#checkReady(),
+    })
+    this.#history = this.#historyRooms(sender)
+    this.questions.answer('#count', (to) => (isAddress(to) ? options.local.count(to) : 0))
+  }
+
+  /**
+   * Resolves when the node is connected and holds its lease, to whether that was within `patience` ms: when not, it
+   * goes on trying, and serves its own connections meanwhile.
+   */
+  async start(patience: number): Promise<boolean> {
+    const { bus, registry, history } = this.#options.cluster
+    this.#want(nodeChannel(this.#id))
+    this.#want(everybody)
+    const started = await Promise.allSettled([
+      bus.start(this.#busEvents(), patience).then(() => this.#setBus(true)),
+      registry.start(this.#options.facts, this.#registryEvents(), patience).then((self) => this.#hold(self)),
+      history?.start(patience),
+    ])
+    return started.every(({ status }) => status === 'fulfilled')
+  }
+
+  /** Whether this node hears what is published and is known to the others: what a balancer should ask. */
+  ready(): boolean {
+    return this.#busUp && this.#leased && (this.#alone || this.#probe.hears)
+  }
+
+  /** Tells the others soon that `facts` have changed. */
+  changed(): void {
+    this.#options.cluster.registry.changed()
+  }
+
+  nodes(): readonly NodeRecord[] {
+    return this.#options.cluster.registry.nodes()
+  }
+
+  stats(): ClusterStats {
+    const { publishes, orders, degraded } = this.#relay.counts
+    return {
+      nodes: this.#members.size + 1,
+      ready: this.ready(),
+      channels: this.#interest.size,
+      publishes,
+      orders,
+      degraded,
+      refused: this.#refused,
+      presenceRooms: this.#presence.size,
+      presenceResyncs: this.#presence.resyncs,
+      historyRooms: this.#history?.size ?? 0,
+      historyHealed: this.#history?.counts.healed ?? 0,
+      historyGaps: this.#history?.counts.gaps ?? 0,
+      lag: this.#probe.lag,
+    }
+  }
+
+  // ------------------------------------------------------------------------------------- told by the local half
+
+  roomOccupied(room: string): void {
+    if (this.#hasHistory(room)) this.#history?.occupied(room)
+    else this.#want(roomChannel(room))
+  }
+
+  roomEmptied(room: string): void {
+    if (this.#hasHistory(room)) this.#history?.emptied(room)
+    else this.#interest.drop(roomChannel(room))
+  }
+
+  userArrived(user: string): void {
+    this.#want(userChannel(user))
+  }
+
+  userLeft(user: string): void {
+    this.#interest.drop(userChannel(user))
+  }
+
+  present(room: string, user: string, devices: number): void {
+    if (this.#options.hasPresence(room)) this.#presence.present(room, user, devices)
+  }
+
+  // ------------------------------------------------------------------------------------- asked by the local half
+
+  relay(to: Address, order: Order): Promise<Relayed> | null {
+    if (to.kind === 'room' && order.do === 'send' && this.#hasHistory(to.name)) {
+      return this.#history?.send(to.name, order) ?? null
+    }
+    if (this.#alone) return null
+    const channel = channelOf(to)
+    if (to.kind === 'connection') {
+      const owner = ownerOf(to.id)
+      if (owner === this.#id) return null
+      if (owner === null || !this.#members.has(owner)) return Promise.resolve(relayed('gone'))
+    }
+    return channel === null ? null : this.#relay.order(channel, { to, order })
+  }
+
+  async recover(room: string, since: Position | null, admit: (recovery: Recovery) => void): Promise<void> {
+    if (this.#history === null || !this.#hasHistory(room)) {
+      admit({ position: null, messages: [], complete: false })
+      return
+    }
+    await this.#history.recover(room, since, admit)
+  }
+
+  // --------------------------------------------------------------------------------------------------- for users
+
+  /** Tells every other node; whoever is not there misses it. */
+  emit(name: string, value: unknown): Promise<Relayed> {
+    return this.#relay.say(everybody, { kind: 'event', name, value: JSON.stringify(value) ?? 'null' })
+  }
+
+  /** Listens to what other nodes `emit`, until the function that is returned is called. */
+  on(name: string, listener: NodeListener): () => void {
+    const listeners = this.#listeners.get(name) ?? new Set()
+    this.#listeners.set(name, listeners.add(listener))
+    return () => {
+      listeners.delete(listener)
+      if (listeners.size === 0 && this.#listeners.get(name) === listeners) this.#listeners.delete(name)
+    }
+  }
+
+  /**
+   * What a room with history keeps after `since`, oldest first; without it, the last `limit` messages.
+   * @throws FairleadError of source `cluster` when the broker is away
+   */
+  async read(room: string, since: Position | null, limit: number): Promise<Recovery> {
+    if (this.#history === null || !this.#hasHistory(room))
+      throw unavailable(`the room ${room} has no history`)
+    return this.#history.read(room, since, limit)
+  }
+
+  /** Connections that an address stands for, node by node. */
+  count(to: Address): ReturnType<Questions['ask']> {
+    return this.questions.ask('#count', to)
+  }
+
+  /** Who is in rooms with presence. */
+  get presence(): Pick<Presence, 'count' | 'list' | 'devices'> {
+    return this.#presence
+  }
+
+  /** Says goodbye. Orders that were given before are sent first. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#relay.flush()
+    this.#probe.close()
+    this.questions.close()
+    this.#presence.close()
+    this.#history?.close()
+    this.#interest.close()
+    const { bus, registry, history } = this.#options.cluster
+    await this.#within(registry.close())
+    await this.#within(Promise.all([history?.close(), bus.close()]))
+    this.#busUp = false
+    this.#leased = false
+    this.#checkReady()
+  }
+
+  #historyRooms(sender: () => { id: string; incarnation: number }): HistoryRooms | null {
+    const { cluster, clock, history, local, maxRecovered } = this.#options
+    if (cluster.history === null) return null
+    return new HistoryRooms({
+      clock,
+      store: cluster.history,
+      interest: this.#interest,
+      local,
+      sender,
+      most: maxRecovered,
+      limits(room) {
+        const limits = history(room)
+        if (limits === null) throw unavailable(`the room ${room} has no history`)
+        return limits
+      },
+      gap: (gap) => this.events.emit('history.lost', gap),
+    })
+  }
+
+  #want(channel: string): void {
+    // It rejects only when the bus is closed.
+    if (!this.#alone) void this.#interest.want(channel).catch(() => {})
+  }
+
+  #hasHistory(room: string): boolean {
+    return this.#options.history(room) !== null
+  }
+
+  #busEvents(): BusEvents {
+    return {
+      message: (channel, payload) => this.#hear(channel, payload),
+      down: (reason) => {
+        this.events.emit('bus.down', { reason })
+        this.#setBus(false)
+      },
+      up: () => {
+        this.events.emit('bus.up', {})
+        this.#setBus(true)
+        this.#presence.up()
+        this.#history?.up()
+      },
+    }
+  }
+
+  #setBus(up: boolean): void {
+    if (this.#closed) return
+    this.#busUp = up
+    if (!up) this.#probe.down()
+    else if (!this.#alone) this.#probe.start()
+    this.#checkReady()
+  }
+
+  #registryEvents(): RegistryEvents {
+    const { events } = this
+    return {
+      joined: (node) => {
+        this.#members.joined(node)
+        this.#presence.nodeJoined(node.id)
+        events.emit('node.joined', { node })
+      },
+      changed: (node) => {
+        this.#members.changed(node)
+        events.emit('node.changed', { node })
+      },
+      suspected: (node) => {
+        this.#members.suspect(node.id)
+        this.questions.gone(node.id, 'suspected')
+        events.emit('node.suspected', { node })
+      },
+      recovered: (node) => {
+        this.#members.recovered(node.id)
+        events.emit('node.recovered', { node })
+      },
+      left: (node, why) => {
+        this.#members.left(node)
+        this.questions.gone(node.id, 'left')
+        this.#presence.nodeLeft(node.id)
+        events.emit('node.left', { node, why })
+      },
+      lost: (why) => {
+        this.#leased = false
+        events.emit('lease.lost', { why })
+        this.#checkReady()
+      },
+      regained: (self) => {
+        this.#hold(self)
+        events.emit('lease.regained', { node: self })
+      },
+      down: (reason) => events.emit('registry.down', { reason }),
+      up: () => events.emit('registry.up', {}),
+    }
+  }
+
+  #hold(self: NodeRecord): void {
+    if (this.#closed) return
+    this.#incarnation = self.incarnation
+    this.#leased = true
+    this.#checkReady()
+  }
+
+  #checkReady(): void {
+    const ready = this.ready()
+    if (ready === this.#wasReady) return
+    this.#wasReady = ready
+    this.events.emit('ready.changed', { ready })
+  }
+
+  #hear(channel: string, payload: Uint8Array): void {
+    if (payload[0] === historyMark) {
+      const room = roomOf(channel)
+      if (room !== null) this.#history?.hear(room, payload)
+      return
+    }
+    const envelope = decode(payload)
+    if (envelope === null) this.#refused += 1
+    else if (envelope.node === this.#id) this.#hearSelf(envelope)
+    else if (this.#members.accepts(envelope.node, envelope.incarnation)) this.#take(envelope)
+    else this.#refused += 1
+  }
+
+  #hearSelf({ incarnation, message }: Envelope): void {
+    if (message.kind === 'probe' && incarnation === this.#incarnation) this.#probe.heard(message.count)
+  }
+
+  #take(envelope: Envelope): void {
+    const { node, message } = envelope
+    switch (message.kind) {
+      case 'orders':
+        for (const { to, order } of message.orders) this.#options.local.apply(to, order)
+        return
+      case 'question':
+        void this.questions.asked(node, message)
+        return
+      case 'answer':
+        this.questions.answered(node, message)
+        return
+      case 'event':
+        this.#tellListeners(message.name, message.value, node)
+        return
+      case 'probe':
+        return
+      default:
+        this.#presence.receive(envelope)
+    }
+  }
+
+  #tellListeners(name: string, text: string, from: string): void {
+    const listeners = this.#listeners.get(name)
+    if (listeners === undefined) return
+    let value: unknown
+    try {
+      value = JSON.parse(text)
+    } catch {
+      this.#refused += 1
+      return
+    }
+    for (const listener of listeners) {
+      try {
+        listener(value, from)
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error
+        })
+      }
+    }
+  }
+
+  #within(work: Promise<unknown>): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#options.clock.after(closeWithin, resolve)
+      const done = () => {
+        cancel()
+        resolve()
+      }
+      work.then(done, done)
+    })
+  }
+}
+
+function isAddress(value: unknown): value is Address {
+  if (typeof value !== 'object' || value === null || !('kind' in value)) return false
+  if (value.kind === 'everybody') return true
+  if (value.kind === 'room') return 'name' in value && typeof value.name === 'string'
+  return (
+    (value.kind === 'user' || value.kind === 'connection') && 'id' in value && typeof value.id === 'string'
+  )
+}

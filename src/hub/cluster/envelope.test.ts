@@ -1,0 +1,86 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { Address, Order } from '../local.ts'
+import { beginOrders, decode, encode, type NodeMessage, writeOrder } from './envelope.ts'
+
+const text = fc.string({ maxLength: 200, unit: 'grapheme' })
+const whole = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER })
+const address: fc.Arbitrary<Address> = fc.oneof(
+  fc.record({ kind: fc.constant('room' as const), name: text }),
+  fc.record({ kind: fc.constant('user' as const), id: text }),
+  fc.record({ kind: fc.constant('connection' as const), id: text }),
+  fc.record({ kind: fc.constant('everybody' as const) }),
+)
+const order: fc.Arbitrary<Order> = fc.oneof(
+  fc.record({
+    do: fc.constant('send' as const),
+    data: fc.oneof(text, fc.uint8Array()),
+    except: fc.option(text),
+    key: fc.option(text),
+    position: fc.constant(null),
+  }),
+  fc.record({ do: fc.constant('close' as const), reason: fc.record({ code: whole, reason: text }) }),
+  fc.record({ do: fc.constantFrom('join' as const, 'leave' as const), room: text }),
+)
+const users = fc.array(fc.tuple(text, whole), { maxLength: 20 })
+const message: fc.Arbitrary<NodeMessage> = fc.oneof(
+  fc.record({
+    kind: fc.constant('orders' as const),
+    orders: fc.array(fc.record({ to: address, order }), { maxLength: 5 }),
+  }),
+  fc.record({ kind: fc.constant('delta' as const), room: text, from: whole, to: whole, users }),
+  fc.record({ kind: fc.constant('digest' as const), room: text, version: whole }),
+  fc.record({ kind: fc.constant('sync' as const), rooms: fc.array(text) }),
+  fc.record({
+    kind: fc.constant('snapshot' as const),
+    room: text,
+    version: whole,
+    part: fc.integer({ min: 0, max: 5 }),
+    parts: fc.integer({ min: 6, max: 9 }),
+    users,
+  }),
+  fc.record({ kind: fc.constant('question' as const), id: whole, name: text, value: text }),
+  fc.record({ kind: fc.constant('answer' as const), id: whole, ok: fc.boolean(), value: text }),
+  fc.record({ kind: fc.constant('event' as const), name: text, value: text }),
+  fc.record({ kind: fc.constant('probe' as const), count: whole }),
+)
+
+test('what a node says is what the others read', () => {
+  fc.assert(
+    fc.property(message, whole, (said, incarnation) => {
+      expect(decode(encode({ id: 'n1', incarnation }, said))).toEqual({
+        node: 'n1',
+        incarnation,
+        message: said,
+      })
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('orders that are added one by one are one message', () => {
+  const orders = [1, 2, 3].map((number) => ({
+    to: { kind: 'room', name: 'r' } as const,
+    order: { do: 'join', room: `${number}` } as const,
+  }))
+  const writer = beginOrders({ id: 'n', incarnation: 7 })
+  for (const each of orders) writeOrder(writer, each)
+  expect(decode(writer.finish())?.message).toEqual({ kind: 'orders', orders })
+})
+
+test('bytes that are nothing of the kind are null, and never an error', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 60 }), fc.nat(9), (bytes, kind) => {
+      decode(bytes)
+      decode(Uint8Array.of(1, kind, 1, 0x6e, 1, ...bytes))
+    }),
+    { numRuns: 2000 },
+  )
+  expect(decode(new Uint8Array())).toBeNull()
+  expect(decode(Uint8Array.of(2, 0, 1, 0x6e, 1))).toBeNull()
+})
+
+test('a message that is cut short is null', () => {
+  const whole = encode({ id: 'node', incarnation: 5 }, { kind: 'event', name: 'name', value: '"value"' })
+  for (let length = 0; length < whole.length; length++) expect(decode(whole.subarray(0, length))).toBeNull()
+})

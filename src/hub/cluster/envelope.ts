@@ -1,0 +1,215 @@
+import type { Address, Order } from '../local.ts'
+import { WireReader, WireWriter } from './wire.ts'
+
+/** Which version of the format this is. Nodes ignore what has another one. */
+const version = 1
+
+/** An order and whom it is for. */
+export interface Directed {
+  readonly to: Address
+  readonly order: Order
+}
+
+/** Users with the number of their devices; 0 for one that is gone. */
+export type Users = readonly (readonly [user: string, devices: number])[]
+
+/** What nodes say to each other. */
+export type NodeMessage =
+  | { readonly kind: 'orders'; readonly orders: readonly Directed[] }
+  /** A change of one node's users in a room. `from` 0: instead of all that was there. */
+  | {
+      readonly kind: 'delta'
+      readonly room: string
+      readonly from: number
+      readonly to: number
+      readonly users: Users
+    }
+  /** Which version of a room the sender has, so that a lost last change is found. */
+  | { readonly kind: 'digest'; readonly room: string; readonly version: number }
+  /** Asks for all users of rooms. */
+  | { readonly kind: 'sync'; readonly rooms: readonly string[] }
+  /** All users of a room, in parts. */
+  | {
+      readonly kind: 'snapshot'
+      readonly room: string
+      readonly version: number
+      readonly part: number
+      readonly parts: number
+      readonly users: Users
+    }
+  /** Value and reason are JSON. */
+  | { readonly kind: 'question'; readonly id: number; readonly name: string; readonly value: string }
+  | { readonly kind: 'answer'; readonly id: number; readonly ok: boolean; readonly value: string }
+  | { readonly kind: 'event'; readonly name: string; readonly value: string }
+  | { readonly kind: 'probe'; readonly count: number }
+
+/** A message with who sent it, in which life. */
+export interface Envelope {
+  readonly node: string
+  readonly incarnation: number
+  readonly message: NodeMessage
+}
+
+/** Who sends. */
+export interface Sender {
+  readonly id: string
+  readonly incarnation: number
+}
+
+const kinds = [
+  'orders',
+  'delta',
+  'digest',
+  'sync',
+  'snapshot',
+  'question',
+  'answer',
+  'event',
+  'probe',
+] as const
+const addressKinds = ['room', 'user', 'connection', 'everybody'] as const
+const orderKinds = ['send', 'close', 'join', 'leave'] as const
+
+/** Begins an envelope of orders, to which `writeOrder` adds. */
+export function beginOrders(sender: Sender): WireWriter {
+  return head(sender, 'orders')
+}
+
+export function writeOrder(writer: WireWriter, { to, order }: Directed): void {
+  writer.byte(addressKinds.indexOf(to.kind))
+  writer.text(to.kind === 'room' ? to.name : to.kind === 'everybody' ? '' : to.id)
+  writer.byte(orderKinds.indexOf(order.do))
+  if (order.do === 'join' || order.do === 'leave') writer.text(order.room)
+  else if (order.do === 'close') writer.number(order.reason.code).text(order.reason.reason)
+  else {
+    const isText = typeof order.data === 'string'
+    writer.byte((isText ? 1 : 0) | (order.except === null ? 0 : 2) | (order.key === null ? 0 : 4))
+    if (order.except !== null) writer.text(order.except)
+    if (order.key !== null) writer.text(order.key)
+    if (typeof order.data === 'string') writer.text(order.data)
+    else writer.bytes(order.data)
+  }
+}
+
+export function encode(sender: Sender, message: NodeMessage): Uint8Array {
+  const writer = head(sender, message.kind)
+  switch (message.kind) {
+    case 'orders':
+      for (const order of message.orders) writeOrder(writer, order)
+      break
+    case 'delta':
+      writer.text(message.room).number(message.from).number(message.to)
+      writeUsers(writer, message.users)
+      break
+    case 'digest':
+      writer.text(message.room).number(message.version)
+      break
+    case 'sync':
+      for (const room of message.rooms) writer.text(room)
+      break
+    case 'snapshot':
+      writer.text(message.room).number(message.version).number(message.part).number(message.parts)
+      writeUsers(writer, message.users)
+      break
+    case 'question':
+      writer.number(message.id).text(message.name).text(message.value)
+      break
+    case 'answer':
+      writer
+        .number(message.id)
+        .byte(message.ok ? 1 : 0)
+        .text(message.value)
+      break
+    case 'event':
+      writer.text(message.name).text(message.value)
+      break
+    case 'probe':
+      writer.number(message.count)
+  }
+  return writer.finish()
+}
+
+/** Null for what is none, or of another version. Never throws. Messages share the memory of `bytes`. */
+export function decode(bytes: Uint8Array): Envelope | null {
+  const reader = new WireReader(bytes)
+  if (reader.byte() !== version) return null
+  const kind = kinds[reader.byte()]
+  const node = reader.text()
+  const incarnation = reader.number()
+  if (kind === undefined || reader.bad || node === '') return null
+  const message = readMessage(reader, kind)
+  return message === null || reader.bad ? null : { node, incarnation, message }
+}
+
+function head(sender: Sender, kind: NodeMessage['kind']): WireWriter {
+  return new WireWriter().byte(version).byte(kinds.indexOf(kind)).text(sender.id).number(sender.incarnation)
+}
+
+function readMessage(reader: WireReader, kind: NodeMessage['kind']): NodeMessage | null {
+  switch (kind) {
+    case 'orders': {
+      const orders: Directed[] = []
+      while (!reader.ended) {
+        const order = readOrder(reader)
+        if (order === null) return null
+        orders.push(order)
+      }
+      return { kind, orders }
+    }
+    case 'delta':
+      return {
+        kind,
+        room: reader.text(),
+        from: reader.number(),
+        to: reader.number(),
+        users: readUsers(reader),
+      }
+    case 'digest':
+      return { kind, room: reader.text(), version: reader.number() }
+    case 'sync': {
+      const rooms: string[] = []
+      while (!reader.ended) rooms.push(reader.text())
+      return { kind, rooms }
+    }
+    case 'snapshot': {
+      const room = reader.text()
+      const [version, part, parts] = [reader.number(), reader.number(), reader.number()]
+      return part >= parts ? null : { kind, room, version, part, parts, users: readUsers(reader) }
+    }
+    case 'question':
+      return { kind, id: reader.number(), name: reader.text(), value: reader.text() }
+    case 'answer':
+      return { kind, id: reader.number(), ok: reader.byte() === 1, value: reader.text() }
+    case 'event':
+      return { kind, name: reader.text(), value: reader.text() }
+    case 'probe':
+      return { kind, count: reader.number() }
+  }
+}
+
+function readOrder(reader: WireReader): Directed | null {
+  const kind = addressKinds[reader.byte()]
+  const name = reader.text()
+  const what = orderKinds[reader.byte()]
+  if (kind === undefined || what === undefined || reader.bad) return null
+  const to: Address = kind === 'room' ? { kind, name } : kind === 'everybody' ? { kind } : { kind, id: name }
+  if (what === 'join' || what === 'leave') return { to, order: { do: what, room: reader.text() } }
+  if (what === 'close') {
+    return { to, order: { do: 'close', reason: { code: reader.number(), reason: reader.text() } } }
+  }
+  const flags = reader.byte()
+  const except = flags & 2 ? reader.text() : null
+  const key = flags & 4 ? reader.text() : null
+  const data = flags & 1 ? reader.text() : reader.bytes()
+  return { to, order: { do: 'send', data, except, key, position: null } }
+}
+
+function writeUsers(writer: WireWriter, users: Users): void {
+  for (const [user, devices] of users) writer.text(user).number(devices)
+}
+
+function readUsers(reader: WireReader): Users {
+  const users: [string, number][] = []
+  while (!reader.ended) users.push([reader.text(), reader.number()])
+  return users
+}

@@ -1,0 +1,86 @@
+import type { NodeRecord } from '../cluster.ts'
+
+/** Ended lives that are remembered, so that what they said late is refused. */
+const maxEnded = 4_096
+
+/** What this node knows of the others, and whose words it takes. */
+export class Members {
+  readonly #self: string
+  readonly #live = new Map<string, NodeRecord>()
+  readonly #suspected = new Set<string>()
+  /** Last incarnation that has ended, least recent first. */
+  readonly #ended = new Map<string, number>()
+
+  constructor(self: string) {
+    this.#self = self
+  }
+
+  /** The others, suspected ones included. */
+  get others(): Iterable<string> {
+    return this.#live.keys()
+  }
+
+  get size(): number {
+    return this.#live.size
+  }
+
+  has(node: string): boolean {
+    return this.#live.has(node)
+  }
+
+  suspects(node: string): boolean {
+    return this.#suspected.has(node)
+  }
+
+  /** Whether this is the life of the node that the registry knows. */
+  isLife(node: string, incarnation: number): boolean {
+    return this.#live.get(node)?.incarnation === incarnation
+  }
+
+  incarnation(node: string): number | null {
+    return this.#live.get(node)?.incarnation ?? null
+  }
+
+  /**
+   * Whether something that was said in this life of a node is to be taken. One that the registry has not told of yet
+   * may be new; one that has ended is refused.
+   */
+  accepts(node: string, incarnation: number): boolean {
+    if (node === this.#self) return false
+    return (
+      incarnation >= (this.#live.get(node)?.incarnation ?? 0) && incarnation > (this.#ended.get(node) ?? -1)
+    )
+  }
+
+  joined(node: NodeRecord): void {
+    this.#live.set(node.id, node)
+    this.#suspected.delete(node.id)
+    // A store that came back from an older copy of itself may bring a life back that was taken for ended.
+    if ((this.#ended.get(node.id) ?? -1) >= node.incarnation) this.#ended.delete(node.id)
+  }
+
+  changed(node: NodeRecord): void {
+    if (this.#live.has(node.id)) this.#live.set(node.id, node)
+  }
+
+  suspect(node: string): void {
+    if (this.#live.has(node)) this.#suspected.add(node)
+  }
+
+  recovered(node: string): void {
+    this.#suspected.delete(node)
+  }
+
+  left(node: NodeRecord): void {
+    this.#live.delete(node.id)
+    this.#suspected.delete(node.id)
+    const last = Math.max(this.#ended.get(node.id) ?? 0, node.incarnation)
+    this.#ended.delete(node.id)
+    this.#ended.set(node.id, last)
+    if (this.#ended.size <= maxEnded) return
+    for (const oldest of this.#ended.keys()) {
+      this.#ended.delete(oldest)
+      return
+    }
+  }
+}

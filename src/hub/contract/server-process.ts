@@ -1,0 +1,86 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** A port that nobody listens on just now. */
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+/** A server that a test starts, kills, stops and starts again. It ends with the test's own process at the latest. */
+export class ServerProcess {
+  readonly #command: string
+  readonly #args: readonly string[]
+  readonly #isReady: () => Promise<boolean>
+  #child: ChildProcess | null = null
+  #output = ''
+  readonly #onExit = () => this.#child?.kill('SIGKILL')
+
+  constructor(command: string, args: readonly string[], isReady: () => Promise<boolean>) {
+    this.#command = command
+    this.#args = args
+    this.#isReady = isReady
+    process.on('exit', this.#onExit)
+  }
+
+  /** Resolves when it answers. */
+  async start(): Promise<void> {
+    const child = spawn(this.#command, this.#args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#child = child
+    this.#output = ''
+    const keep = (chunk: Buffer) => {
+      this.#output = (this.#output + chunk).slice(-4_000)
+    }
+    child.stdout.on('data', keep)
+    child.stderr.on('data', keep)
+    let failed: Error | null = null
+    child.on('error', (error) => {
+      failed = error
+    })
+    const deadline = performance.now() + 20_000
+    while (!(await this.#isReady())) {
+      if (failed !== null) throw failed
+      const ended = child.exitCode !== null || child.signalCode !== null
+      if (ended || performance.now() > deadline) {
+        throw new Error(`${this.#command} did not start: ${this.#output}`)
+      }
+      await sleep(20)
+    }
+  }
+
+  /** SIGKILL. */
+  async kill(): Promise<void> {
+    const child = this.#child
+    this.#child = null
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return
+    const ended = new Promise((resolve) => child.once('exit', resolve))
+    child.kill('SIGKILL')
+    await ended
+  }
+
+  /** SIGSTOP. Resolves when it has stopped: what is sent from then on waits. */
+  async pause(): Promise<void> {
+    this.#child?.kill('SIGSTOP')
+    const stat = `/proc/${this.#child?.pid}/stat`
+    for (let waited = 0; waited < 100 && existsSync(stat); waited++) {
+      if (/\) T /.test(readFileSync(stat, 'utf8'))) break
+      await sleep(10)
+    }
+    // Threads stop one after the other.
+    await sleep(30)
+  }
+
+  resume(): void {
+    this.#child?.kill('SIGCONT')
+  }
+
+  async dispose(): Promise<void> {
+    process.off('exit', this.#onExit)
+    await this.kill()
+  }
+}

@@ -1,0 +1,187 @@
+import { Timer } from '../core/timer-wheel.ts'
+import { randomId } from './connection-ids.ts'
+import type { Counters } from './counters.ts'
+import type { RefusedHandshake } from './events.ts'
+import type { Identity } from './live-connection.ts'
+import type { HubLog } from './log.ts'
+import { isName, nameRule } from './names.ts'
+import type { Authenticate, HubConfig, Refusal, Welcome } from './options.ts'
+import { isOriginAllowed } from './origins.ts'
+import { chooseProtocol } from './subprotocols.ts'
+import { isThenable } from './thenable.ts'
+import type { Timers } from './timers.ts'
+import type { Admission, HandshakeRequest, TransportOwner } from './transport.ts'
+
+/** Seconds after which somebody for whom there was no room may try again; each is told another number. */
+const retryFrom = 1
+const retryTo = 10
+
+/** What a doorman needs of its hub. */
+export interface DoormanHost {
+  readonly node: string
+  readonly config: HubConfig
+  readonly counters: Counters
+  readonly timers: Timers
+  readonly log: HubLog
+  /** Whether nobody is let in any more. */
+  readonly stopping: boolean
+  welcome(identity: Identity): TransportOwner
+  refused(refusal: RefusedHandshake): void
+}
+
+/** Decides about each handshake, before the 101. */
+export class Doorman {
+  readonly #host: DoormanHost
+  /** Connections, and handshakes that may become some. */
+  #taken = 0
+  /** How to decide about those that are being decided about. */
+  readonly #pending = new Set<(verdict: unknown) => void>()
+
+  constructor(host: DoormanHost) {
+    this.#host = host
+  }
+
+  /** Handshakes that are being decided. */
+  get deciding(): number {
+    return this.#pending.size
+  }
+
+  /** Nobody who waits outside is let in any more. */
+  turnAway(): void {
+    for (const decide of this.#pending) decide(tryLater('the server is stopping'))
+  }
+
+  /** A connection that was let in is gone. */
+  left(): void {
+    this.#taken--
+  }
+
+  admit(request: HandshakeRequest): Admission | Promise<Admission> {
+    const { config, stopping } = this.#host
+    if (stopping) return this.#refuse(request, tryLater('the server is stopping'))
+    if (!config.dangerouslyAcceptAnyOrigin && !isOriginAllowed(request, config.origins)) {
+      return this.#refuse(request, { status: 403, reason: 'this origin may not connect' })
+    }
+    if (this.#taken >= (config.maxConnections ?? Number.POSITIVE_INFINITY)) {
+      return this.#refuse(request, tryLater('too many connections'))
+    }
+    const { authenticate } = config
+    if (authenticate === undefined) return this.#conclude(request, { data: undefined })
+    const verdict = this.#ask(authenticate, request)
+    if (!(verdict instanceof Promise)) return this.#conclude(request, verdict)
+    // Holds a place meanwhile.
+    this.#taken++
+    return verdict.then((value) => {
+      this.#taken--
+      return this.#conclude(request, value)
+    })
+  }
+
+  /** What `authenticate` says, in time. */
+  #ask(authenticate: Authenticate<unknown>, request: HandshakeRequest): unknown {
+    let verdict: unknown
+    try {
+      verdict = authenticate(request)
+    } catch (error) {
+      return this.#broken(error)
+    }
+    if (!isThenable(verdict)) return verdict
+    return new Promise((resolve) => {
+      const { timers, config } = this.#host
+      const decide = (value: unknown): void => {
+        if (!this.#pending.delete(decide)) return
+        timers.cancel(deadline)
+        resolve(value)
+      }
+      const deadline = new Timer(decide, tooLate)
+      this.#pending.add(decide)
+      timers.schedule(deadline, config.authenticateTimeout)
+      Promise.resolve(verdict).then(decide, (error: unknown) => decide(this.#broken(error)))
+    })
+  }
+
+  #broken(error: unknown): Refusal {
+    this.#host.log.error({ event: 'authenticate.failed', error }, 'authenticate failed: the client got 500')
+    return { status: 500, reason: 'internal error' }
+  }
+
+  #conclude(request: HandshakeRequest, verdict: unknown): Admission {
+    const host = this.#host
+    const problem = problemOf(verdict)
+    if (problem !== null) return this.#refuse(request, this.#broken(new TypeError(problem)))
+    if (isRefusal(verdict)) return this.#refuse(request, verdict)
+    // It was asked before the wait, too.
+    if (host.stopping) return this.#refuse(request, tryLater('the server is stopping'))
+    const protocol = this.#chooseProtocol(request)
+    if (typeof protocol === 'object' && protocol !== null) return this.#refuse(request, protocol)
+    const { user = null, data } = verdict as Welcome<unknown>
+    const { remoteAddress } = request
+    this.#taken++
+    host.counters.accepted++
+    const owner = host.welcome({ id: `${host.node}.${randomId()}`, user, data, remoteAddress, protocol })
+    return { accept: true, protocol, owner }
+  }
+
+  #chooseProtocol(request: HandshakeRequest): string | null | Refusal {
+    const { protocols } = this.#host.config
+    const offered = request.protocols
+    if (typeof protocols !== 'function') return chooseProtocol(protocols, offered)
+    if (offered.length === 0) return null
+    try {
+      const chosen = protocols(offered, request) ?? null
+      if (chosen === null || offered.includes(chosen)) return chosen
+      return this.#broken(
+        new RangeError(`expected one of the offered subprotocols or null, found ${String(chosen)}`),
+      )
+    } catch (error) {
+      return this.#broken(error)
+    }
+  }
+
+  #refuse(request: HandshakeRequest, { status, reason, headers = {} }: Refusal): Admission {
+    const host = this.#host
+    host.counters.refused++
+    host.refused({ status, reason, remoteAddress: request.remoteAddress })
+    return { accept: false, status, body: reason, headers }
+  }
+}
+
+function tooLate(decide: (value: unknown) => void): void {
+  decide(tryLater('signing in took too long'))
+}
+
+function tryLater(reason: string): Refusal {
+  const seconds = retryFrom + Math.floor(Math.random() * (retryTo - retryFrom + 1))
+  return { status: 503, reason, headers: { 'Retry-After': String(seconds) } }
+}
+
+function isRefusal(verdict: unknown): verdict is Refusal {
+  return typeof verdict === 'object' && verdict !== null && 'status' in verdict
+}
+
+/** What is wrong with what `authenticate` has returned, or null. */
+function problemOf(verdict: unknown): string | null {
+  if (typeof verdict !== 'object' || verdict === null) {
+    return `expected { user, data } or { status, reason } from authenticate, found ${String(verdict)}`
+  }
+  if (isRefusal(verdict)) return problemOfRefusal(verdict)
+  const { user } = verdict as Welcome<unknown>
+  return user === undefined || isName(user) ? null : `expected ${nameRule} as user from authenticate`
+}
+
+function problemOfRefusal({ status, reason, headers = {} }: Refusal): string | null {
+  if (!Number.isInteger(status) || status < 400 || status > 599) {
+    return `expected a status from 400 to 599 from authenticate, found ${String(status)}`
+  }
+  if (typeof reason !== 'string') return 'expected a text as reason from authenticate'
+  const bad = Object.entries(headers).find(
+    ([name, value]) => !/^[\w!#$%&'*+.^`|~-]+$/.test(name) || !isFieldValue(value),
+  )
+  return bad === undefined
+    ? null
+    : `expected header fields from authenticate, found ${JSON.stringify(bad[0])}`
+}
+
+function isFieldValue(value: unknown): boolean {
+  return typeof value === 'string' && /^[\t\x20-\x7e\x80-\xff]*$/.test(value)
+}

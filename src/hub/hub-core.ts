@@ -1,0 +1,183 @@
+import { Emitter } from '../core/emitter.ts'
+import type { ClusterNode, NodeListener } from './cluster/cluster-node.ts'
+import type { Position } from './cluster.ts'
+import { forwardClusterEvents } from './cluster-events.ts'
+import { clusterHalf } from './cluster-half.ts'
+import type { CloseInfo, Connection, Joined } from './connection.ts'
+import { Counters, type HubStats } from './counters.ts'
+import { Dispatch } from './dispatch.ts'
+import { Doorman, type DoormanHost } from './doorman.ts'
+import type { HubEvents, ReceivedMessage, RefusedHandshake } from './events.ts'
+import { type ConnectionHost, type Identity, LiveConnection } from './live-connection.ts'
+import type { HubLog } from './log.ts'
+import { noCluster } from './no-cluster.ts'
+import type { HubConfig } from './options.ts'
+import { Outbox } from './outbox.ts'
+import { recover } from './recover.ts'
+import { lacks } from './room.ts'
+import { RoomRules } from './room-rules.ts'
+import { Roster } from './roster.ts'
+import { callAll, isThenable } from './thenable.ts'
+import { Timers } from './timers.ts'
+import type { TransportOwner } from './transport.ts'
+
+export type ConnectionHandler = (connection: Connection<unknown>) => unknown
+export type AnyMessageHandler = (message: ReceivedMessage<unknown>) => unknown
+
+/** What the parts of a hub share: its connections, and everything that they tell. */
+export class HubCore implements ConnectionHost, DoormanHost {
+  readonly counters = new Counters()
+  readonly outbox = new Outbox()
+  readonly timers = new Timers()
+  readonly rules: RoomRules
+  readonly roster: Roster
+  readonly cluster: ClusterNode
+  readonly dispatch: Dispatch
+  readonly doorman = new Doorman(this)
+  readonly events = new Emitter<HubEvents<unknown>>((error) => this.#listenerFailed(error))
+  readonly config: HubConfig
+  readonly node: string
+  readonly log: HubLog
+  stopping = false
+  connectionHandlers: readonly ConnectionHandler[] = []
+  messageHandlers: readonly AnyMessageHandler[] = []
+  readonly #slow = new Set<LiveConnection>()
+  /** Called when the last connection is gone. */
+  #onEmpty: (() => void)[] = []
+
+  constructor(config: HubConfig, node: string, log: HubLog) {
+    this.config = config
+    this.node = node
+    this.log = log
+    this.rules = new RoomRules({
+      rooms: config.rooms,
+      userPresence: config.userPresence,
+      stampFailed: (room, error) =>
+        log.error({ event: 'stamp.failed', room, error }, 'a stamp failed: the message is sent as it is'),
+    })
+    this.roster = new Roster(noCluster, this.rules)
+    const { roster: local, rules } = this
+    this.cluster = clusterHalf({ config, node, log, local, rules, stopping: () => this.stopping })
+    this.roster.cluster = this.cluster
+    this.dispatch = new Dispatch(this.roster, this.cluster, this.rules)
+    forwardClusterEvents(this.cluster, this.events, log)
+  }
+
+  stats(): HubStats {
+    let queuedBytes = 0
+    for (const connection of this.#slow) queuedBytes += connection.queuedBytes
+    return {
+      ...this.counters,
+      connections: this.roster.size,
+      handshakes: this.doorman.deciding,
+      users: this.roster.userCount,
+      rooms: this.roster.roomCount,
+      slow: this.#slow.size,
+      queuedBytes,
+      cluster: this.cluster.stats(),
+    }
+  }
+
+  /** Lets nobody in from now on, and tells the others so. */
+  stop(): void {
+    this.stopping = true
+    this.doorman.turnAway()
+    this.cluster.changed()
+  }
+
+  /** What other nodes emit. A listener that fails is logged. */
+  hear(name: string, listener: NodeListener): () => void {
+    const failed = (error: unknown) => this.#listenerFailed(error)
+    return this.cluster.on(name, (value, from) => {
+      try {
+        const work: unknown = listener(value, from)
+        if (isThenable(work)) work.then(undefined, failed)
+      } catch (error) {
+        failed(error)
+      }
+    })
+  }
+
+  /** Resolves when there is no connection. */
+  empty(): Promise<void> {
+    if (this.roster.size === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#onEmpty.push(resolve))
+  }
+
+  // ------------------------------------------------------------------------------------------- as the doorman says
+
+  welcome(identity: Identity): TransportOwner {
+    return new LiveConnection(this, identity)
+  }
+
+  refused(refusal: RefusedHandshake): void {
+    this.events.emit('refused', refusal)
+  }
+
+  // ------------------------------------------------------------------------------------------ as connections say
+
+  opened(connection: LiveConnection): unknown {
+    this.roster.enter(connection)
+    return callAll(this.connectionHandlers, connection)
+  }
+
+  received(connection: LiveConnection, data: string | Uint8Array): unknown {
+    if (this.messageHandlers.length === 0) return undefined
+    return callAll(this.messageHandlers, { connection, data })
+  }
+
+  handlerFailed({ id }: LiveConnection, error: unknown): void {
+    this.counters.failedHandlers++
+    this.log.error(
+      { event: 'handler.failed', connection: id, error },
+      'a handler failed: its connection is closed',
+    )
+  }
+
+  slowChanged(connection: LiveConnection, slow: boolean): void {
+    if (slow) this.#slow.add(connection)
+    else this.#slow.delete(connection)
+  }
+
+  queueFull(connection: LiveConnection): void {
+    this.counters.slowConsumers++
+    if (!this.events.listens('slowConsumer')) return
+    const { whenFull } = this.config.sendQueue
+    this.events.emit('slowConsumer', { connection, queuedBytes: connection.queuedBytes, whenFull })
+  }
+
+  join(connection: LiveConnection, room: string): boolean {
+    return this.roster.join(connection, room)
+  }
+
+  recover(connection: LiveConnection, room: string, since: Position | null): Promise<Joined> {
+    if (this.rules.history(room) === null) throw lacks(room, 'history: { size, age }')
+    const { cluster, rules } = this
+    return recover({ cluster, rules, patience: this.config.questionTimeout }, connection, room, since)
+  }
+
+  leave(connection: LiveConnection, room: string): boolean {
+    return this.roster.leave(connection, room)
+  }
+
+  departed(connection: LiveConnection): void {
+    this.roster.depart(connection)
+  }
+
+  gone(connection: LiveConnection): void {
+    this.doorman.left()
+    this.roster.gone(connection)
+    if (this.roster.size > 0) return
+    const waiting = this.#onEmpty
+    this.#onEmpty = []
+    for (const resolve of waiting) resolve()
+  }
+
+  ended(connection: LiveConnection, info: CloseInfo): void {
+    if (this.events.listens('close')) this.events.emit('close', { ...info, connection })
+  }
+
+  #listenerFailed(error: unknown): void {
+    this.log.error({ event: 'listener.failed', error }, 'a listener failed')
+  }
+}

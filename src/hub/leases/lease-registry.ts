@@ -1,0 +1,218 @@
+import type { Clock } from '../clock.ts'
+import type { ClusterLog, LeaseTimes, NodeFacts, NodeRecord, Registry, RegistryEvents } from '../cluster.ts'
+import { unavailable } from '../cluster-error.ts'
+import type { LeaseTable } from './lease-table.ts'
+import { emptyView, type LeaseChange, type LeaseView, observeLeases } from './observe-leases.ts'
+
+/** Between two beats that `changed` asks for. */
+const changedAtMostEvery = 100
+
+type Phase = 'new' | 'acquiring' | 'held' | 'replaced' | 'closed'
+
+/**
+ * The registry over any store that can compare and set. It looks three times a beat and does one thing at a time;
+ * what is late by a beat counts as a store that is away.
+ */
+export class LeaseRegistry implements Registry {
+  readonly #table: LeaseTable
+  readonly #times: LeaseTimes
+  readonly #clock: Clock
+  readonly #log: ClusterLog
+  #facts: () => NodeFacts = () => {
+    throw new Error('not started')
+  }
+  #events: RegistryEvents | null = null
+  #phase: Phase = 'new'
+  #self: NodeRecord | null = null
+  /** The last incarnation that was held. */
+  #last: number | null = null
+  #view: LeaseView = emptyView
+  #beatAt = 0
+  #down = false
+  #working = false
+  #cancel: (() => void) | null = null
+  #firstHeld: ((self: NodeRecord) => void) | null = null
+  #refuseStart: () => void = () => {}
+
+  constructor(table: LeaseTable, times: LeaseTimes, clock: Clock, log: ClusterLog) {
+    this.#table = table
+    this.#times = times
+    this.#clock = clock
+    this.#log = log
+  }
+
+  start(facts: () => NodeFacts, events: RegistryEvents, patience: number): Promise<NodeRecord> {
+    if (this.#phase !== 'new') return Promise.reject(unavailable('the registry is closed'))
+    this.#facts = facts
+    this.#events = events
+    this.#phase = 'acquiring'
+    return new Promise((resolve, reject) => {
+      const giveUp = this.#clock.after(patience, () => {
+        this.#firstHeld = null
+        reject(unavailable(`no lease within ${patience} ms`))
+        this.#fail(`no lease within ${patience} ms`)
+      })
+      this.#firstHeld = (self) => {
+        giveUp()
+        resolve(self)
+      }
+      this.#refuseStart = () => {
+        giveUp()
+        reject(unavailable('the registry was closed before it held a lease'))
+      }
+      this.#table.start(patience).then(
+        () => this.#schedule(0),
+        () => this.#schedule(0),
+      )
+    })
+  }
+
+  changed(): void {
+    if (this.#phase !== 'held') return
+    const due = this.#beatAt - this.#times.beat + changedAtMostEvery
+    this.#beatAt = Math.min(this.#beatAt, Math.max(due, this.#clock.now()))
+    if (!this.#working) this.#schedule(Math.max(0, this.#beatAt - this.#clock.now()))
+  }
+
+  nodes(): readonly NodeRecord[] {
+    const others = [...this.#view.nodes.values()].filter(({ state }) => state !== 'left')
+    const self = this.#self === null ? [] : [{ ...this.#self, ...this.#facts() }]
+    return [...self, ...others.map(({ entry }) => entry.node)]
+  }
+
+  async close(): Promise<void> {
+    if (this.#phase === 'closed') return
+    const held = this.#phase === 'held' ? this.#self : null
+    this.#phase = 'closed'
+    this.#events = null
+    this.#cancel?.()
+    if (this.#firstHeld !== null) this.#refuseStart()
+    this.#firstHeld = null
+    if (held !== null) {
+      await this.#within(this.#table.release(held.id, held.incarnation)).catch(() => {
+        this.#log.warn({ node: held.id }, 'the lease could not be given back: others see it end in time')
+      })
+    }
+    await this.#table.close()
+  }
+
+  #schedule(delay: number): void {
+    this.#cancel?.()
+    if (this.#phase === 'closed') return
+    this.#cancel = this.#clock.after(delay, () => void this.#work())
+  }
+
+  async #work(): Promise<void> {
+    this.#working = true
+    try {
+      await this.#hold()
+      await this.#look()
+      this.#recover()
+    } catch (error) {
+      this.#fail(error instanceof Error ? error.message : String(error))
+    }
+    this.#working = false
+    const look = this.#times.beat / 3
+    const untilBeat = this.#phase === 'held' ? this.#beatAt - this.#clock.now() : look
+    this.#schedule(Math.max(0, this.#down ? look : Math.min(look, untilBeat)))
+  }
+
+  /** Takes the lease, or beats when a beat is due. */
+  async #hold(): Promise<void> {
+    if (this.#phase === 'acquiring') return this.#acquire()
+    if (this.#phase !== 'held' || this.#self === null || this.#clock.now() < this.#beatAt) return
+    const { incarnation } = this.#self
+    const due = this.#clock.now() + this.#times.beat
+    const found = await this.#within(this.#table.beat(this.#facts(), incarnation))
+    // Only now: one that failed is due again at once, so that a store that is back hears of this node first.
+    this.#beatAt = due
+    if (found === 'held' || this.#phase !== 'held') return
+    this.#self = null
+    this.#last = incarnation
+    this.#phase = found === 'replaced' ? 'replaced' : 'acquiring'
+    this.#events?.lost(found)
+    if (this.#phase === 'acquiring') await this.#acquire()
+  }
+
+  async #acquire(): Promise<void> {
+    const facts = this.#facts()
+    const incarnation = await this.#within(this.#table.acquire(facts, this.#last))
+    if (this.#phase !== 'acquiring') return
+    if (incarnation === null) {
+      this.#phase = 'replaced'
+      this.#log.warn(
+        { node: facts.id },
+        'another process runs as this node: this one stays out of the cluster',
+      )
+      return
+    }
+    this.#phase = 'held'
+    this.#self = { ...facts, incarnation }
+    this.#beatAt = this.#clock.now() + this.#times.beat
+    if (this.#firstHeld === null) {
+      this.#events?.regained(this.#self)
+      return
+    }
+    // The nodes that were there are told before `start` resolves.
+    await this.#look()
+    const resolve = this.#firstHeld
+    this.#firstHeld = null
+    if (this.#phase === 'held') resolve?.(this.#self)
+    else if (resolve === null) this.#events?.regained(this.#self)
+  }
+
+  async #look(again = false): Promise<void> {
+    const listed = await this.#within(this.#table.list())
+    const { view, changes } = observeLeases(
+      this.#view,
+      listed,
+      this.#clock.now(),
+      this.#times,
+      this.#facts().id,
+    )
+    if (this.#phase === 'closed') return
+    this.#view = view
+    for (const change of changes) this.#tell(change)
+    const expired = changes.filter((change) => change.kind === 'expire')
+    if (expired.length === 0) return
+    for (const { entry } of expired) await this.#within(this.#table.expire(entry))
+    // What could be removed is seen missing at once; what could not has beaten, and is seen by the next look.
+    if (!again) await this.#look(true)
+  }
+
+  #tell(change: LeaseChange): void {
+    if (change.kind === 'expire') return
+    if (change.kind === 'left') this.#events?.left(change.node, change.why)
+    else this.#events?.[change.kind](change.node)
+  }
+
+  #fail(reason: string): void {
+    if (this.#down || this.#phase === 'closed' || this.#firstHeld !== null) return
+    this.#down = true
+    this.#events?.down(reason)
+  }
+
+  #recover(): void {
+    if (!this.#down) return
+    this.#down = false
+    this.#events?.up()
+  }
+
+  /** The store has one beat to answer. */
+  #within<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const limit = this.#times.beat
+      const cancel = this.#clock.after(limit, () => reject(unavailable(`no answer within ${limit} ms`)))
+      work.then(
+        (value) => {
+          cancel()
+          resolve(value)
+        },
+        (error: unknown) => {
+          cancel()
+          reject(error)
+        },
+      )
+    })
+  }
+}

@@ -1,0 +1,19 @@
+const longest = 128
+// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what they must not hold.
+const control = /[\u0000-\u001f\u007f]/
+
+/** The room that every user is in, which no room of a program can be: presence of users, wherever they are. */
+export const allUsers = ''
+
+/** Names of rooms and users become names of channels in a cluster. */
+export const nameRule = `1 to ${longest} characters without control characters`
+
+export function isName(name: unknown): name is string {
+  return typeof name === 'string' && name.length > 0 && name.length <= longest && !control.test(name)
+}
+
+/** @throws RangeError when it is not one */
+export function checkName(what: 'room' | 'user', name: string): void {
+  if (!isName(name))
+    throw new RangeError(`expected ${nameRule} as name of a ${what}, found ${JSON.stringify(name)}`)
+}

@@ -1,0 +1,42 @@
+import { Batch } from './batch.ts'
+import type { Message } from './message.ts'
+
+/** Somebody with messages that wait for the end of the turn. */
+export interface OutboxMember {
+  /** Writes what waits. Does not throw. */
+  flush(): void
+}
+
+/**
+ * Gathers what is sent within one turn of the event loop, so that each connection is written to once. The turn ends
+ * when everything that the kernel had ready has been handled: also what several clients sent at the same time, and
+ * what was sent between two awaits, leaves together.
+ */
+export class Outbox {
+  #members: OutboxMember[] = []
+  #scheduled = false
+  #first: Batch | null = null
+  readonly #flush = (): void => this.flush()
+
+  /** The batch of just this message. */
+  batch(message: Message): Batch {
+    if (this.#first === null || this.#first.last !== message) this.#first = new Batch(null, message)
+    return this.#first
+  }
+
+  /** Has `member` flushed at the end of this turn. Once for each turn. */
+  add(member: OutboxMember): void {
+    this.#members.push(member)
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(this.#flush)
+  }
+
+  flush(): void {
+    const members = this.#members
+    this.#members = []
+    this.#scheduled = false
+    this.#first = null
+    for (const member of members) member.flush()
+  }
+}

@@ -1,0 +1,163 @@
+import type { Position } from './cluster.ts'
+import { Groups } from './groups.ts'
+import type { LiveConnection } from './live-connection.ts'
+import type { Address, ClusterHalf, Data, LocalHub, Order } from './local.ts'
+import { Message } from './message.ts'
+import { allUsers, isName } from './names.ts'
+
+const nobody: readonly LiveConnection[] = []
+
+/** What a roster has to know of rooms. */
+export interface RosterRules {
+  hasPresence(room: string): boolean
+  /** What the clients of a room are sent: with history, what its stamp makes of the message. Does not throw. */
+  stamp(room: string, data: Data, position: Position | null): Data
+}
+
+/** Who is connected to this node, in which rooms, and as whom. Tells the cluster half what changes. */
+export class Roster implements LocalHub {
+  readonly #connections = new Map<string, LiveConnection>()
+  readonly #rooms = new Groups<LiveConnection>()
+  readonly #users = new Groups<LiveConnection>()
+  /** Set once, before the first connection: the cluster half needs the roster, too. */
+  cluster: ClusterHalf
+
+  readonly #rules: RosterRules
+
+  constructor(cluster: ClusterHalf, rules: RosterRules) {
+    this.cluster = cluster
+    this.#rules = rules
+  }
+
+  get size(): number {
+    return this.#connections.size
+  }
+
+  get roomCount(): number {
+    return this.#rooms.size
+  }
+
+  get userCount(): number {
+    return this.#users.size
+  }
+
+  connections(): IterableIterator<LiveConnection> {
+    return this.#connections.values()
+  }
+
+  connection(id: string): LiveConnection | undefined {
+    return this.#connections.get(id)
+  }
+
+  rooms(): Iterable<string> {
+    return this.#rooms.names()
+  }
+
+  users(): Iterable<string> {
+    return this.#users.names()
+  }
+
+  count(to: Address): number {
+    if (to.kind === 'room') return this.#rooms.count(to.name)
+    if (to.kind === 'user') return this.#users.count(to.id)
+    if (to.kind === 'everybody') return this.#connections.size
+    return this.#connections.has(to.id) ? 1 : 0
+  }
+
+  membersOf(room: string): ReadonlyMap<string, number> {
+    const members = new Map<string, number>()
+    for (const { user, id } of this.#rooms.of(room)) {
+      const name = user ?? id
+      members.set(name, (members.get(name) ?? 0) + 1)
+    }
+    return members
+  }
+
+  apply(to: Address, order: Order): number {
+    if (order.do === 'send') {
+      const { data, position, except, key } = order
+      const sent = to.kind === 'room' ? this.#rules.stamp(to.name, data, position) : data
+      return this.#send(to, new Message(sent), except, key)
+    }
+    // They may leave the room that is being walked over.
+    const concerned = [...this.#of(to)]
+    for (const connection of concerned) {
+      if (order.do === 'close') connection.shut(order.reason)
+      else if (order.do === 'leave') connection.leave(order.room)
+      else if (isName(order.room)) connection.join(order.room)
+    }
+    return concerned.length
+  }
+
+  /** Sends one message to all of them but one. */
+  #send(to: Address, message: Message, except: string | null, key: string | null): number {
+    let count = 0
+    for (const connection of this.#of(to)) {
+      if (connection.id === except) continue
+      count++
+      connection.deliver(message, key)
+    }
+    return count
+  }
+
+  // ------------------------------------------------------------------------------------------ as connections say
+
+  enter(connection: LiveConnection): void {
+    const { id, user } = connection
+    this.#connections.set(id, connection)
+    if (user === null) return
+    if (this.#users.add(user, connection)) this.cluster.userArrived(user)
+    this.#tellOnline(user)
+  }
+
+  join(connection: LiveConnection, room: string): boolean {
+    connection.roomNames ??= new Set()
+    if (connection.roomNames.has(room)) return false
+    connection.roomNames.add(room)
+    if (this.#rooms.add(room, connection)) this.cluster.roomOccupied(room)
+    this.#tellPresence(connection, room)
+    return true
+  }
+
+  leave(connection: LiveConnection, room: string): boolean {
+    if (connection.roomNames?.delete(room) !== true) return false
+    if (connection.roomNames.size === 0) connection.roomNames = null
+    const last = this.#rooms.remove(room, connection)
+    this.#tellPresence(connection, room)
+    if (last) this.cluster.roomEmptied(room)
+    return true
+  }
+
+  /** Leaves its rooms and its user. It is still counted until it is `gone`. */
+  depart(connection: LiveConnection): void {
+    for (const room of connection.rooms) this.leave(connection, room)
+    const { user } = connection
+    if (user === null) return
+    if (this.#users.remove(user, connection)) this.cluster.userLeft(user)
+    this.#tellOnline(user)
+  }
+
+  gone(connection: LiveConnection): void {
+    this.#connections.delete(connection.id)
+  }
+
+  #tellOnline(user: string): void {
+    if (this.#rules.hasPresence(allUsers)) this.cluster.present(allUsers, user, this.#users.count(user))
+  }
+
+  #tellPresence({ id, user }: LiveConnection, room: string): void {
+    if (!this.#rules.hasPresence(room)) return
+    let devices = 0
+    if (user === null) devices = this.#connections.get(id)?.rooms.has(room) ? 1 : 0
+    else for (const connection of this.#users.of(user)) if (connection.rooms.has(room)) devices++
+    this.cluster.present(room, user ?? id, devices)
+  }
+
+  #of(to: Address): Iterable<LiveConnection> {
+    if (to.kind === 'room') return this.#rooms.of(to.name)
+    if (to.kind === 'user') return this.#users.of(to.id)
+    if (to.kind === 'everybody') return this.#connections.values()
+    const connection = this.#connections.get(to.id)
+    return connection === undefined ? nobody : [connection]
+  }
+}

@@ -1,0 +1,6 @@
+import { describe, test } from 'vitest'
+import { transportContract } from '../contract/transport-contract.ts'
+import { startBun } from '../contract/transport-rig.ts'
+
+if ('Bun' in globalThis) transportContract("Bun's server", startBun)
+else describe("the transport port over Bun's server", () => test.skip('runs on Bun only', () => {}))

@@ -1,0 +1,70 @@
+import { plainAddress } from '../plain-address.ts'
+import { offeredProtocols } from '../subprotocols.ts'
+import type { Admission, HandshakeRequest, TransportOptions } from '../transport.ts'
+import { BunConnection } from './bun-connection.ts'
+import type { BunServer, BunWebSocketHandler } from './bun-types.ts'
+import { handshakeTarget } from './fetch-request.ts'
+
+/** Pongs for a peer that pings and never reads would fill memory; beyond this it is cut. */
+const mostUnreadPongs = 1024 * 1024
+
+/** WebSockets of Bun's own server. */
+export class BunTransport {
+  readonly #options: TransportOptions
+  /** For `Bun.serve({ websocket })`. */
+  readonly websocket: BunWebSocketHandler<BunConnection>
+
+  constructor(options: TransportOptions) {
+    this.#options = options
+    this.websocket = {
+      maxPayloadLength: options.maxMessage,
+      // The hub's queue is the limit, and nothing must be dropped behind its back.
+      backpressureLimit: 0,
+      // The hub's heartbeat finds the dead.
+      idleTimeout: 0,
+      sendPings: false,
+      perMessageDeflate: options.compression,
+      open: (socket) => socket.data.opened(socket),
+      message: (socket, data) => socket.data.received(data),
+      pong: (socket) => socket.data.ponged(),
+      ping: (socket) => {
+        if (socket.getBufferedAmount() > mostUnreadPongs) socket.terminate()
+      },
+      drain: (socket) => socket.data.drained(),
+      close: (socket, code, reason) => socket.data.ended(code, reason),
+    }
+  }
+
+  /** Answers an upgrade: with the 101 and undefined, or with a refusal. */
+  upgrade(request: Request, server: BunServer): Response | undefined | Promise<Response | undefined> {
+    const decided = this.#options.admit(handshakeOf(request, server))
+    if (!(decided instanceof Promise)) return this.#answer(decided, request, server)
+    return decided.then((admission) => this.#answer(admission, request, server))
+  }
+
+  #answer(admission: Admission, request: Request, server: BunServer): Response | undefined {
+    if (!admission.accept) {
+      const { status, body, headers = {} } = admission
+      return new Response(body, { status, headers: { ...headers, Connection: 'close' } })
+    }
+    const { closeTimeout, compression } = this.#options
+    const data = new BunConnection(admission.owner, closeTimeout, compression)
+    // Without the field Bun chooses the first that was offered; an empty one is not sent.
+    const headers = { 'Sec-WebSocket-Protocol': admission.protocol ?? '' }
+    if (server.upgrade(request, { data: data as never, headers })) return undefined
+    admission.owner.closed(1006, '')
+    return new Response('expected a WebSocket handshake', { status: 400, headers: { Connection: 'close' } })
+  }
+}
+
+function handshakeOf(request: Request, server: BunServer): HandshakeRequest {
+  const headers: Record<string, string | undefined> = {}
+  for (const [name, value] of request.headers) headers[name] = value
+  return {
+    url: handshakeTarget(request),
+    headers,
+    remoteAddress: plainAddress(server.requestIP(request)?.address),
+    secure: request.url.startsWith('https:'),
+    protocols: offeredProtocols(headers['sec-websocket-protocol']),
+  }
+}
