@@ -6,7 +6,11 @@ export function parseRounds(text: string): number {
 }
 
 /** Value of an option that takes names with commas between, in the order of those allowed. */
-export function parseList<T extends string>(option: string, text: string, allowed: readonly T[]): readonly T[] {
+export function parseList<T extends string>(
+  option: string,
+  text: string,
+  allowed: readonly T[],
+): readonly T[] {
   const names = text.split(',').map((name) => name.trim())
   const unknown = names.find((name) => !allowed.includes(name as T))
   if (unknown !== undefined)

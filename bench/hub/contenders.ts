@@ -5,7 +5,14 @@ import type { Command } from '../child.ts'
 import { findProgram, findRuntime, packageFolder } from '../runtimes.ts'
 import type { DialectName } from './load/dialect.ts'
 
-export const contenderNames = ['hub-node', 'hub-bun', 'ws-loop', 'bun-publish', 'socket.io', 'gorilla'] as const
+export const contenderNames = [
+  'hub-node',
+  'hub-bun',
+  'ws-loop',
+  'bun-publish',
+  'socket.io',
+  'gorilla',
+] as const
 export type ContenderName = (typeof contenderNames)[number]
 
 /** A server that is measured. It prints its port as one JSON line and ends with its standard input. */
@@ -35,8 +42,8 @@ export function findContender(name: ContenderName, folder: string): Contender | 
 }
 
 const finders: Record<ContenderName, (folder: string) => Contender> = {
-  'hub-node': () => program('hub-node', 'node', 'fairlead-hub', null),
-  'hub-bun': () => program('hub-bun', 'bun', 'fairlead-hub', null),
+  'hub-node': () => ({ ...program('hub-node', 'node', 'fairlead-hub', null), redis: 'cluster' }),
+  'hub-bun': () => ({ ...program('hub-bun', 'bun', 'fairlead-hub', null), redis: 'cluster' }),
   'ws-loop': () => program('ws-loop', 'node', 'ws-loop', 'ws'),
   'bun-publish': () => program('bun-publish', 'bun', 'bun-publish', null),
   'socket.io': () => ({
@@ -55,9 +62,11 @@ function program(
   packageName: string | null,
 ): Contender {
   const binary = findRuntime(runtime)
-  if (binary === null) throw new Error(`${runtime} is neither among the dependencies (npm ci) nor on the PATH`)
+  if (binary === null)
+    throw new Error(`${runtime} is neither among the dependencies (npm ci) nor on the PATH`)
   const path = join(packageFolder, 'bench/hub/peers', `${file}.ts`)
-  const what = packageName === null ? (file === 'fairlead-hub' ? 'hub' : 'server.publish') : withVersion(packageName)
+  const what =
+    packageName === null ? (file === 'fairlead-hub' ? 'hub' : 'server.publish') : withVersion(packageName)
   const place = `${runtime === 'bun' ? 'Bun' : 'Node'} ${firstLine(binary, ['--version'])}`
   return {
     name,

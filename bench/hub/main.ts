@@ -32,7 +32,10 @@ async function bench(options: HubBenchOptions, folder: string): Promise<void> {
     machine: [
       `Linux ${release()}`,
       `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'})`,
-      describeCores().replace('proxy', 'servers').replace('backend', 'broker').replace('generator', 'clients'),
+      describeCores()
+        .replace('proxy', 'servers')
+        .replace('backend', 'broker')
+        .replace('generator', 'clients'),
     ].join(', '),
     versions: Object.fromEntries(contenders.map(({ name, version }) => [name, version])),
     missing,

@@ -56,8 +56,7 @@ export function judgeHub(results: HubResults): HubVerdict[] {
 /** One line for a person. */
 export function describeHubVerdict({ target, measured, met }: HubVerdict): string {
   const { figure, times, atMost } = target
-  const other =
-    times.metric === figure.metric ? times.contender : `its own ${hubMetrics[times.metric].title}`
+  const other = times.metric === figure.metric ? times.contender : `its own ${hubMetrics[times.metric].title}`
   const outcome = met === null ? 'not measured' : met ? 'met' : 'MISSED'
   const value = measured === null ? '' : ` (${measured.toFixed(2)} x)`
   return `${figure.contender}: ${hubMetrics[figure.metric].title} <= ${atMost} x ${other}: ${outcome}${value}`

@@ -3,8 +3,8 @@ import type { Broadcasts, HubResult, Span, Watched } from '../job.ts'
 import { Crowd } from './crowd.ts'
 import { type Dialect, type DialectName, dialects } from './dialect.ts'
 import type { Member } from './member.ts'
-import { Meter } from './meter.ts'
 import { messageText } from './message-text.ts'
+import { Meter } from './meter.ts'
 
 const probes = 50
 const probeMs = 100

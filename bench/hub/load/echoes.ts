@@ -1,8 +1,8 @@
 import type { HubResult, Span, Watched } from '../job.ts'
 import { Crowd } from './crowd.ts'
 import { type DialectName, dialects } from './dialect.ts'
-import { Meter } from './meter.ts'
 import { messageText } from './message-text.ts'
+import { Meter } from './meter.ts'
 
 interface EchoPlace {
   readonly port: number

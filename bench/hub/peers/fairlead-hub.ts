@@ -2,11 +2,14 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createHub } from '../../../src/hub.ts'
+import { redis } from '../../../src/redis.ts'
 import { publicationOf, type Role, roleOf, room, serve } from '../roles.ts'
 
 const [redisUrl] = process.argv.slice(2)
-if (redisUrl !== undefined) throw new Error('the hub is not clustered yet')
-const hub = createHub<Role>({ authenticate: ({ url }) => ({ data: roleOf(url) }) })
+const hub = createHub<Role>({
+  authenticate: ({ url }) => ({ data: roleOf(url) }),
+  ...(redisUrl === undefined ? {} : { cluster: redis(redisUrl) }),
+})
 
 hub.on('connection', (connection) => {
   if (connection.data === 'member') connection.join(room)
@@ -20,6 +23,7 @@ hub.on('message', ({ connection, data }) => {
   for (let i = 0; i < times; i++) void hub.room(room).send(text)
 })
 
+if (!(await hub.start())) throw new Error('the hub has not joined its cluster')
 if ('Bun' in globalThis) {
   const { fetch, websocket } = hub
   serve(Bun.serve({ hostname: '127.0.0.1', port: 0, fetch, websocket }).port as number)
