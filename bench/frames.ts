@@ -20,6 +20,16 @@ export function binaryFrame(payload: Uint8Array, from: 'client' | 'server'): Uin
   return frame
 }
 
+/** One final text frame from a client, likewise with the masking key 0. */
+export function textFrame(text: string): Uint8Array {
+  const frame = binaryFrame(Buffer.from(text), 'client')
+  frame[0] = 0x81
+  return frame
+}
+
+/** Answers a ping without payload; masked with key 0. */
+export const clientPong = new Uint8Array([0x8a, 0x80, 0, 0, 0, 0])
+
 /** Close with code 1000, masked with key 0. */
 export const clientClose = new Uint8Array([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8])
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { parseList, parseRounds } from './parse-options.ts'
 import { type PeerName, peerNames } from './peers.ts'
 import { packageFolder } from './runtimes.ts'
 import type { Pace } from './work.ts'
@@ -77,15 +78,6 @@ export function parseOptions(args: readonly string[]): BenchOptions {
 }
 
 function withRounds(pace: Pace, text: string): Pace {
-  const rounds = /^\d{1,2}$/.test(text) ? Number(text) : 0
-  if (rounds === 0) throw new Error(`--rounds takes a number from 1 to 99, not ${text}`)
+  const rounds = parseRounds(text)
   return { ...pace, rounds, memoryRounds: Math.min(rounds, pace.memoryRounds) }
-}
-
-function parseList<T extends string>(option: string, text: string, allowed: readonly T[]): readonly T[] {
-  const names = text.split(',').map((name) => name.trim())
-  const unknown = names.find((name) => !allowed.includes(name as T))
-  if (unknown !== undefined)
-    throw new Error(`${option} takes ${allowed.join(', ')}, not ${JSON.stringify(unknown)}`)
-  return allowed.filter((name) => names.includes(name))
 }

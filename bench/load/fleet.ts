@@ -46,10 +46,10 @@ export class Fleet<C extends Connection> {
   }
 
   /** Resolves when every member can be used; rejects on the first failure or when that takes too long. */
-  async whenReady(): Promise<void> {
+  async whenReady(deadlineMs = readyDeadlineMs): Promise<void> {
     const timer = setTimeout(
-      () => this.fail(`${this.#waiting} connections were not ready in ${readyDeadlineMs} ms`),
-      readyDeadlineMs,
+      () => this.fail(`${this.#waiting} connections were not ready in ${deadlineMs} ms`),
+      deadlineMs,
     )
     try {
       await this.unlessFailed(this.#readiness.promise)
