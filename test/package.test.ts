@@ -113,6 +113,17 @@ console.log(Object.keys({ ${entries.map((_, index) => `...e${index}`).join()} })
     }
   })
 
+  test.each(runtimes)('has every part of it by name on %s', (runtime) => {
+    const parts = Object.entries(manifest.exports).filter(([, target]) => typeof target === 'object')
+    const code = parts.map(([name]) => {
+      const part = `fairlead${name.slice(1)}`
+      return `import('${part}').then((all) => console.log('${part}', Object.keys(all).length > 0))\n`
+    })
+    writeFileSync(join(stranger, 'b.js'), code.join(''))
+    const lines = run(join(binaries, runtime), ['b.js'], stranger).trim().split('\n').sort()
+    expect(lines).toEqual(parts.map(([name]) => `fairlead${name.slice(1)} true`).sort())
+  })
+
   test('has declarations that a strict project compiles against', () => {
     writeFileSync(
       join(stranger, 'a.ts'),

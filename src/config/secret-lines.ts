@@ -1,4 +1,4 @@
-import { isSecret } from '../gateway/explain-issues.ts'
+import { isSecret } from '../core/options/explain-issues.ts'
 
 /** A key in block or flow style, quoted or not. */
 const keys = /(["']?)([A-Za-z_][\w-]*)\1\s*:/g

@@ -1,22 +1,37 @@
-import { launchEtcd } from '../../src/drivers/etcd/contract/launch-etcd.ts'
-import { launchNats } from '../../src/drivers/nats/contract/launch-nats.ts'
+import { EtcdServer } from '../../src/drivers/etcd/contract/etcd-servers.ts'
+import { etcd } from '../../src/drivers/etcd/etcd-driver.ts'
+import { NatsServer } from '../../src/drivers/nats/contract/nats-servers.ts'
+import { nats } from '../../src/drivers/nats/nats-driver.ts'
+import { combine } from '../../src/hub/combine.ts'
+import { clusterContract } from '../../src/hub/contract/cluster-contract.ts'
 import type { ContractBroker } from '../../src/hub/contract/cluster-rig.ts'
 import { hubsContract } from '../../src/hub/contract/hubs-contract.ts'
+import { Ways } from '../../src/hub/contract/ways.ts'
 
-/** Membership in one broker and messages over another: both are away together here. */
-async function launchBoth(): Promise<ContractBroker> {
-  const nats = await launchNats()
-  const etcd = await launchEtcd(() => nats.way())
-  const both = async (act: (broker: ContractBroker) => Promise<void>) =>
-    void (await Promise.all([act(nats), act(etcd)]))
+async function launch(): Promise<ContractBroker> {
+  const [etcds, natses] = await Promise.all([EtcdServer.launch(), NatsServer.launch()])
+  const both = [etcds.process, natses.process]
+  const ways = await Ways.to(etcds.port, natses.port)
   return {
-    way: () => etcd.way(),
-    stop: () => both((broker) => broker.stop()),
-    start: () => both((broker) => broker.start()),
-    pause: () => both((broker) => broker.pause()),
-    resume: () => both((broker) => broker.resume()),
-    dispose: () => both((broker) => broker.dispose()),
+    way: () =>
+      ways.way((through) =>
+        combine({
+          bus: nats(`nats://127.0.0.1:${through(natses.port)}`),
+          registry: etcd(`http://127.0.0.1:${through(etcds.port)}`),
+        }),
+      ),
+    stop: async () => void (await Promise.all(both.map((server) => server.kill()))),
+    start: async () => void (await Promise.all(both.map((server) => server.start()))),
+    pause: async () => void (await Promise.all(both.map((server) => server.pause()))),
+    async resume() {
+      for (const server of both) server.resume()
+    },
+    async dispose() {
+      await ways.dispose()
+      await Promise.all([etcds.dispose(), natses.dispose()])
+    },
   }
 }
 
-hubsContract('NATS with membership in etcd', launchBoth)
+clusterContract({ name: 'nodes in etcd, messages over NATS', launch })
+hubsContract('NATS with nodes in etcd', launch)

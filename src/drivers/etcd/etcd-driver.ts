@@ -1,28 +1,23 @@
 import { systemClock } from '../../hub/clock.ts'
 import type { RegistryDriver } from '../../hub/cluster.ts'
 import { LeaseRegistry } from '../../hub/leases/lease-registry.ts'
-import { RevisionLeases } from '../../hub/leases/revision-leases.ts'
-import { EtcdGateway, type EtcdOptions } from './etcd-gateway.ts'
+import { StoredLeases } from '../../hub/leases/stored-leases.ts'
+import { EtcdClient } from './etcd-client.ts'
+import { EtcdLeases } from './etcd-leases.ts'
+import { type EtcdOptions, parseEtcdOptions } from './etcd-options.ts'
 
 /**
- * Membership in etcd 3.4 or later, for `combine` with the bus of another driver.
+ * Membership in etcd 3.4 or later. It carries no messages, so it is one part of `combine`.
  * @throws FairleadError CONFIG_INVALID
  */
-export function etcd(options: EtcdOptions): RegistryDriver {
-  const gateway = new EtcdGateway(options)
+export function etcd(options: string | EtcdOptions): RegistryDriver {
+  const place = parseEtcdOptions(options)
   return {
     name: 'etcd',
     connect({ namespace, lease, log }) {
-      const prefix = `${namespace}/nodes/`
-      const table = new RevisionLeases({
-        // There is no connection to make: each request is one of its own.
-        start: async () => {},
-        list: () => gateway.list(prefix),
-        get: (key) => gateway.get(prefix + key),
-        change: (key, revision, value) => gateway.change(prefix + key, revision, value),
-        close: async () => {},
-      })
-      return { registry: new LeaseRegistry(table, lease, systemClock, log) }
+      const client = new EtcdClient(place, lease.beat)
+      const leases = new StoredLeases(new EtcdLeases(client, namespace, lease.dead))
+      return { registry: new LeaseRegistry(leases, lease, systemClock, log) }
     },
   }
 }

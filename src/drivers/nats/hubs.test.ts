@@ -1,4 +1,4 @@
 import { hubsContract } from '../../hub/contract/hubs-contract.ts'
-import { launchNats } from './contract/launch-nats.ts'
+import { launchNats } from './contract/nats-servers.ts'
 
 hubsContract('NATS', launchNats)

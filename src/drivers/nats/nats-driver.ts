@@ -1,16 +1,18 @@
 import { systemClock } from '../../hub/clock.ts'
 import type { ClusterDriver } from '../../hub/cluster.ts'
 import { LeaseRegistry } from '../../hub/leases/lease-registry.ts'
-import { RevisionLeases } from '../../hub/leases/revision-leases.ts'
+import { StoredLeases } from '../../hub/leases/stored-leases.ts'
 import { NatsBus } from './nats-bus.ts'
 import { NatsHistory } from './nats-history.ts'
-import { NatsLeaseStore } from './nats-leases.ts'
+import { NatsLeases } from './nats-leases.ts'
 import { NatsLink } from './nats-link.ts'
 import { type NatsOptions, parseNatsOptions } from './nats-options.ts'
+import { NatsPlaces } from './nats-places.ts'
+import { NatsStreams } from './nats-streams.ts'
 
 /**
- * A cluster over NATS 2.9 or later: messages by core subjects, membership and history in JetStream (a server without
- * it has a bus only, for `combine`).
+ * A cluster over NATS 2.9 or later: messages over core subjects, nodes and histories in JetStream, which is needed
+ * for these two only.
  * @throws FairleadError CONFIG_INVALID
  */
 export function nats(options: string | NatsOptions): ClusterDriver {
@@ -19,11 +21,13 @@ export function nats(options: string | NatsOptions): ClusterDriver {
     name: 'nats',
     connect(told) {
       const link = new NatsLink(place, told)
-      const leases = new RevisionLeases(new NatsLeaseStore(link, told.namespace))
+      const streams = new NatsStreams(link)
+      const places = new NatsPlaces()
+      const leases = new StoredLeases(new NatsLeases(link, streams))
       return {
-        bus: new NatsBus(link),
+        bus: new NatsBus(link, places),
         registry: new LeaseRegistry(leases, told.lease, systemClock, told.log),
-        history: new NatsHistory(link, told.namespace),
+        history: new NatsHistory(link, streams, places),
       }
     },
   }

@@ -1,13 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import {
-  type Consumer,
-  DeliverPolicy,
-  JetStreamApiError,
-  jetstream,
-  jetstreamManager,
-  StorageType,
-} from '@nats-io/jetstream'
-import { headers } from '@nats-io/transport-node'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type {
   HistoryLimits,
   HistoryMessage,
@@ -15,239 +7,255 @@ import type {
   HistoryStore,
   Position,
 } from '../../hub/cluster.ts'
-import { refused, unavailable, uncertain } from '../../hub/cluster-error.ts'
-import { historyEnvelope, readHistoryEnvelope } from '../../hub/history-envelope.ts'
+import { unavailable } from '../../hub/cluster-error.ts'
+import type { NatsConnection } from './nats-connection.ts'
 import type { NatsLink } from './nats-link.ts'
+import {
+  type HistoryPlace,
+  type HistoryTop,
+  type NatsPlaces,
+  placeAfter,
+  placeHeader,
+  readPlace,
+  writePlace,
+} from './nats-places.ts'
+import type { NatsStreams, StreamSettings } from './nats-streams.ts'
+import { clockSubject, historySubject } from './nats-subjects.ts'
 
-const wrongLastSequence = 10_071
-/** Times that an append is tried while others append to the same room. */
-const attempts = 200
-/** Rooms whose last message is remembered, so that an append is one request. */
-const maxKnown = 10_000
+/** Appends that others come before again and again are given up after so long: none of them was taken. */
+const contendedFor = 5_000
 
-type Manager = Awaited<ReturnType<typeof jetstreamManager>>
-
-/** The last message of a room. */
-interface Last {
-  readonly sequence: number
-  readonly position: Position
+/** A message as it is kept. */
+interface Entry extends HistoryTop {
+  readonly payload: Uint8Array
+  /** When the server took it, in milliseconds of its clock. */
+  readonly at: number
 }
 
 /**
- * One stream for all rooms, which the server publishes on again once it has stored them: so nobody hears what was not
- * kept. The payload carries the position, and every write is compared with the sequence of the last message of the
- * room, so that two nodes never give the same offset. The last message of a room is kept for its position, whatever
- * its age.
+ * One stream for all rooms, a subject for each. Whoever appends says which message it follows, and the server refuses
+ * it when another came between: so offsets are contiguous. What is kept is published by the server itself under the
+ * subject of the channel (`republish`): so what is heard is kept, and what was refused is not heard.
+ *
+ * The stream keeps what the largest room keeps, a hundred times as long, for every room, so that epochs and offsets
+ * outlive their messages; what a room does not keep is left out when it is read.
  */
 export class NatsHistory implements HistoryStore {
   readonly #link: NatsLink
-  readonly #stream: string
-  readonly #namespace: string
-  readonly #known = new Map<string, Last>()
-  /** The end of what waits to be appended, room by room, so that a node never competes with itself. */
-  readonly #queues = new Map<string, Promise<unknown>>()
-  #manager: { readonly connection: object; readonly manager: Promise<Manager> } | null = null
+  readonly #streams: NatsStreams
+  readonly #places: NatsPlaces
+  readonly #name: string
+  /** The last append of each room that is under way: one goes after the other. */
+  readonly #tails = new Map<string, Promise<unknown>>()
+  #ensured: { connection: NatsConnection; settings: StreamSettings } | null = null
+  /** What the server's clock shows when ours shows 0: what is too old is judged by the server's. */
+  #timeAtZero = 0
   #closed = false
 
-  constructor(link: NatsLink, namespace: string) {
+  constructor(link: NatsLink, streams: NatsStreams, places: NatsPlaces) {
     this.#link = link
-    this.#namespace = namespace
-    this.#stream = `${namespace}-history`
+    this.#streams = streams
+    this.#places = places
+    this.#name = `${link.options.namespace}_history`
   }
 
-  async start(patience: number): Promise<void> {
+  start(patience: number): Promise<void> {
+    if (this.#closed) return Promise.reject(unavailable('closed'))
+    return this.#link.open(this, patience)
+  }
+
+  async append(channel: string, payload: Uint8Array, limits: HistoryLimits): Promise<Position> {
     if (this.#closed) throw unavailable('closed')
-    await this.#link.open(this, patience)
-  }
-
-  append(channel: string, payload: Uint8Array, limits: HistoryLimits): Promise<Position> {
-    const subject = this.#subjectOf(channel)
-    const copy = payload.slice()
-    const before = this.#queues.get(subject) ?? Promise.resolve()
-    const done = before.then(
-      () => this.#append(subject, copy, limits),
-      () => this.#append(subject, copy, limits),
-    )
-    const settled = done.catch(() => {})
-    this.#queues.set(subject, settled)
-    void settled.then(() => {
-      if (this.#queues.get(subject) === settled) this.#queues.delete(subject)
-    })
-    return done
+    // What was asked for while connected is not done at a later connection.
+    const { connection } = this.#link
+    const before = this.#tails.get(channel)
+    const mine = this.#after(before, () => this.#append(connection, channel, payload, limits))
+    this.#tails.set(channel, mine)
+    try {
+      return await mine
+    } finally {
+      if (this.#tails.get(channel) === mine) this.#tails.delete(channel)
+    }
   }
 
   async read(channel: string, since: Position | null, limit: number): Promise<HistorySlice> {
-    const subject = this.#subjectOf(channel)
-    const top = (await this.#last(subject)) ?? (await this.#begin(subject))
-    const { epoch } = top.position
-    const kept = top.position.offset === 0 ? [] : await this.#all(subject, top)
-    if (since === null) {
-      return { top: top.position, messages: limit === 0 ? [] : kept.slice(-limit), complete: true }
+    if (this.#closed) throw unavailable('closed')
+    try {
+      return await this.#read(channel, since, limit)
+    } catch (error) {
+      // The stream may be what is missing.
+      this.#ensured = null
+      throw error
     }
-    const same = since.epoch === epoch
-    const messages = kept.filter(({ offset }) => !same || offset > since.offset)
-    const first = messages[0]?.offset ?? top.position.offset + 1
-    const complete = same && first === since.offset + 1 && messages.length <= limit
-    return { top: top.position, messages: messages.slice(0, limit), complete }
+  }
+
+  async #read(channel: string, since: Position | null, limit: number): Promise<HistorySlice> {
+    await this.#ensure({ size: 1, age: 60_000 })
+    const last = await this.#begun(channel)
+    const isNew = since === null || (since.epoch === last.epoch && since.offset >= last.offset)
+    if (limit <= 0 || last.offset === 0 || (isNew && since !== null)) return slice(last, [], since, limit)
+    const { epoch, offset, size } = last
+    const most = since === null ? Math.min(size, limit) : size
+    const after = since?.epoch === epoch ? since.offset : 0
+    return slice(last, await this.#kept(last, Math.max(offset - most, after)), since, limit)
   }
 
   async close(): Promise<void> {
+    if (this.#closed) return
     this.#closed = true
     this.#link.close(this)
   }
 
-  async #append(subject: string, payload: Uint8Array, { size, age }: HistoryLimits): Promise<Position> {
-    for (let attempt = 0; attempt < attempts; attempt++) {
-      const last = this.#known.get(subject) ?? (await this.#last(subject)) ?? (await this.#begin(subject))
-      const position = { epoch: last.position.epoch, offset: last.position.offset + 1 }
-      const sequence = await this.#put(subject, last.sequence, position, payload, { size, age })
-      if (sequence === null) continue
-      this.#remember(subject, { sequence, position })
-      // Now and then what is over the size is removed.
-      if (position.offset % Math.max(1, Math.ceil(size / 4)) === 0) {
-        await this.#ask((manager) =>
-          manager.streams.purge(this.#stream, { filter: subject, keep: Math.max(1, size) }),
-        ).catch(() => {})
-      }
-      return position
-    }
-    throw unavailable('others append to the room all the time')
+  async #after<T>(before: Promise<unknown> | undefined, work: () => Promise<T>): Promise<T> {
+    await before?.catch(() => {})
+    return work()
   }
 
-  /** Null when somebody else wrote meanwhile. */
-  async #put(
-    subject: string,
-    sequence: number,
-    position: Position,
+  async #append(
+    connection: NatsConnection,
+    channel: string,
     payload: Uint8Array,
-    { size, age }: HistoryLimits,
+    limits: HistoryLimits,
+  ): Promise<Position> {
+    const [size, age] = [Math.ceil(limits.size), Math.ceil(limits.age)]
+    const givenUpAt = performance.now() + contendedFor
+    for (let attempt = 0; performance.now() < givenUpAt; attempt++) {
+      if (this.#closed || !this.#link.up || this.#link.connection !== connection)
+        throw unavailable('not connected to NATS')
+      await this.#ensure({ size, age })
+      const last = this.#places.get(channel) ?? (await this.#last(channel))
+      const place = placeAfter(last, newEpoch(), { size, age })
+      const sequence = await this.#write(channel, payload, last?.sequence ?? 0, place)
+      if (sequence !== null) {
+        this.#places.set(channel, { ...place, sequence })
+        return { epoch: place.epoch, offset: place.offset }
+      }
+      this.#places.forget(channel)
+      // Others write there as well: let one of us go ahead.
+      if (attempt > 2) await sleep(Math.random() * Math.min(attempt, 20))
+    }
+    throw unavailable('others append to this room all the time')
+  }
+
+  /** What is unknown afterwards is not compared with again. */
+  async #write(
+    channel: string,
+    payload: Uint8Array,
+    last: number,
+    place: HistoryPlace,
   ): Promise<number | null> {
-    const connection = this.#connection()
+    const header = { [placeHeader]: writePlace(place) }
     try {
-      const { seq } = await jetstream(connection, { timeout: 5_000 }).publish(
-        subject,
-        historyEnvelope(position, payload),
-        {
-          headers: headersOf({ size, age }),
-          expect: { streamName: this.#stream, lastSubjectSequence: sequence },
-        },
-      )
-      return seq
+      return await this.#streams.append(this.#subject(channel), payload, last, header)
     } catch (error) {
-      this.#known.delete(subject)
-      if (!(error instanceof JetStreamApiError)) throw uncertain('the connection to NATS broke', error)
-      if (error.code === wrongLastSequence) return null
-      throw refused(`JetStream: ${error.message}`, error)
+      this.#places.forget(channel)
+      this.#ensured = null
+      throw error
     }
   }
 
-  /** Gives a room an epoch, with a message that is none. */
-  async #begin(subject: string): Promise<Last> {
-    const position = { epoch: randomBytes(9).toString('base64url'), offset: 0 }
-    const sequence = await this.#put(subject, 0, position, new Uint8Array(), { size: 1, age: 0 })
-    if (sequence !== null) return { sequence, position }
-    const last = await this.#last(subject)
-    if (last === null) throw unavailable('the room was removed meanwhile')
-    return last
+  /** The last entry of a room, which begins now if it has none. */
+  async #begun(channel: string): Promise<Entry> {
+    for (;;) {
+      const last = await this.#last(channel)
+      if (last !== null) return last
+      const place = { epoch: newEpoch(), offset: 0, size: 1, age: 60_000, before: [] }
+      const sequence = await this.#write(channel, new Uint8Array(), 0, place)
+      if (sequence !== null) return { ...place, sequence, payload: new Uint8Array(), at: 0 }
+    }
   }
 
-  async #last(subject: string): Promise<Last | null> {
-    const message = await this.#ask((manager) =>
-      manager.streams.getMessage(this.#stream, { last_by_subj: subject }),
-    )
-    const placed = message === null ? null : readPlaced(message.data)
-    if (message === null || placed === null) return null
-    const last = { sequence: message.seq, position: placed.position }
-    this.#remember(subject, last)
-    return last
+  #last(channel: string): Promise<Entry | null> {
+    return this.#entry({ last_by_subj: this.#subject(channel) })
   }
 
-  /** What there is of a room up to its last message, as its limits want it. */
-  async #all(subject: string, top: Last): Promise<HistoryMessage[]> {
-    const messages: HistoryMessage[] = []
-    let limits: { readonly size: number; readonly age: number } = { size: 0, age: 0 }
-    const times: number[] = []
-    await this.#ask(async () => {
-      const consumer: Consumer = await jetstream(this.#link.connection, { timeout: 2_500 }).consumers.get(
-        this.#stream,
-        { filter_subjects: subject, deliver_policy: DeliverPolicy.All },
-      )
-      const { num_pending: pending } = await consumer.info()
-      const fetched = await consumer.fetch({ max_messages: Math.max(1, pending), expires: 2_500 })
-      for await (const message of fetched) {
-        const placed = readPlaced(message.data)
-        if (placed !== null && placed.position.epoch === top.position.epoch && placed.position.offset > 0) {
-          messages.push({ offset: placed.position.offset, payload: placed.payload })
-          times.push(message.time.getTime())
-          limits = { size: Number(message.headers?.get('size')), age: Number(message.headers?.get('age')) }
-        }
-        if (message.seq >= top.sequence) break
+  async #entry(what: { readonly seq: number } | { readonly last_by_subj: string }): Promise<Entry | null> {
+    const found = await this.#streams.get(this.#name, what)
+    if (found === null) return null
+    const { sequence, data, at } = found
+    // What somebody else has written there is followed by a new epoch.
+    const foreign = { epoch: newEpoch(), offset: 0, size: 1, age: 1, before: [] }
+    return { ...(readPlace(found.header(placeHeader)) ?? foreign), sequence, payload: data, at }
+  }
+
+  /** What the room keeps from the offset after `after` on, oldest first, without a hole. */
+  async #kept(last: Entry, after: number): Promise<HistoryMessage[]> {
+    const tooOld = this.#timeAtZero + performance.now() - last.age
+    const newestFirst: HistoryMessage[] = []
+    let batch: readonly (Entry | null)[] = [last]
+    for (;;) {
+      for (const entry of batch) {
+        const offset = last.offset - newestFirst.length
+        if (offset <= after || entry === null || entry.at <= tooOld) return newestFirst.reverse()
+        if (entry.epoch !== last.epoch || entry.offset !== offset) return newestFirst.reverse()
+        newestFirst.push({ offset, payload: entry.payload })
       }
-      await consumer.delete()
-    })
-    const oldest = Date.now() - limits.age
-    const kept = messages.filter((_, index) => (times[index] as number) > oldest)
-    return kept.slice(-limits.size)
-  }
-
-  #remember(subject: string, last: Last): void {
-    this.#known.delete(subject)
-    this.#known.set(subject, last)
-    if (this.#known.size <= maxKnown) return
-    for (const oldest of this.#known.keys()) {
-      this.#known.delete(oldest)
-      return
+      const wanted = last.offset - newestFirst.length - after
+      const before = batch.at(-1)?.before.slice(0, wanted) ?? []
+      if (before.length === 0) return newestFirst.reverse()
+      batch = await Promise.all(before.map((seq) => this.#entry({ seq })))
     }
   }
 
-  #subjectOf(channel: string): string {
-    return this.#link.subjectOf(channel).replace(/^([^.]+)\.c\./, '$1.h.')
-  }
-
-  #connection() {
-    if (this.#closed) throw unavailable('closed')
-    return this.#link.connection
-  }
-
-  async #ask<T>(work: (manager: Manager) => Promise<T>): Promise<T> {
-    const connection = this.#connection()
-    try {
-      if (this.#manager?.connection !== connection) {
-        // The server may have lost what this node remembers.
-        this.#known.clear()
-        this.#manager = { connection, manager: this.#prepare() }
+  /** Once for each connection, and when a room keeps more than any before. */
+  async #ensure({ size, age }: HistoryLimits): Promise<void> {
+    const { connection } = this.#link
+    const { namespace } = this.#link.options
+    // Nanoseconds in 63 bits.
+    const maxAge = Math.min(age * 100 * 1_000_000, 9e18)
+    if (this.#ensured?.connection !== connection) this.#places.clear()
+    const known = this.#ensured?.connection === connection ? this.#ensured.settings : null
+    if (known !== null && known.max_msgs_per_subject >= size && known.max_age >= maxAge) return
+    let settings: StreamSettings = {
+      name: this.#name,
+      subjects: [historySubject(namespace, '').concat('*'), clockSubject(namespace)],
+      max_msgs_per_subject: size,
+      max_age: maxAge,
+      republish: { src: `${namespace}.h.*`, dest: `${namespace}.c.{{wildcard(1)}}` },
+    }
+    await this.#streams.create(settings)
+    const there = (await this.#streams.info(this.#name))?.config ?? settings
+    if (there.max_msgs_per_subject < size || there.max_age < maxAge) {
+      settings = {
+        ...there,
+        max_msgs_per_subject: Math.max(there.max_msgs_per_subject, size),
+        max_age: Math.max(there.max_age, maxAge),
       }
-      return await work(await this.#manager.manager)
-    } catch (error) {
-      this.#manager = null
-      if (error instanceof JetStreamApiError) throw refused(`JetStream: ${error.message}`, error)
-      throw unavailable('JetStream does not answer', error)
-    }
+      await this.#streams.update(settings)
+    } else settings = there
+    if (known === null) await this.#learnTime()
+    this.#ensured = { connection, settings }
   }
 
-  async #prepare(): Promise<Manager> {
-    const manager = await jetstreamManager(this.#link.connection, { timeout: 2_500 })
-    await manager.streams.add({
-      name: this.#stream,
-      subjects: [`${this.#namespace}.h.>`],
-      storage: StorageType.File,
-      republish: { src: `${this.#namespace}.h.>`, dest: `${this.#namespace}.c.>` },
-    })
-    return manager
+  async #learnTime(): Promise<void> {
+    const subject = clockSubject(this.#link.options.namespace)
+    await this.#streams.append(subject, '', null)
+    const now = performance.now()
+    const message = await this.#streams.get(this.#name, { last_by_subj: subject })
+    this.#timeAtZero = (message?.at ?? Date.now()) - now
+  }
+
+  #subject(channel: string): string {
+    return historySubject(this.#link.options.namespace, channel)
   }
 }
 
-function headersOf({ size, age }: HistoryLimits) {
-  const fields = headers()
-  fields.set('size', `${size}`)
-  fields.set('age', `${age}`)
-  return fields
+function slice(
+  { epoch, offset }: Position,
+  kept: readonly HistoryMessage[],
+  since: Position | null,
+  limit: number,
+): HistorySlice {
+  const top = { epoch, offset }
+  if (since === null) return { top, messages: limit > 0 ? kept.slice(-limit) : [], complete: true }
+  // Of another epoch the place means nothing: its oldest are what there is.
+  const same = since.epoch === epoch
+  const messages = kept.filter((message) => !same || message.offset > since.offset).slice(0, limit)
+  const next = messages[0]?.offset ?? offset + 1
+  const last = messages.at(-1)?.offset ?? since.offset
+  return { top, messages, complete: same && next === since.offset + 1 && last === offset }
 }
 
-/** As `readHistoryEnvelope`, and with the message at offset 0 that gives a room its epoch. */
-function readPlaced(bytes: Uint8Array) {
-  const placed = readHistoryEnvelope(bytes)
-  if (placed !== null || bytes[0] !== 0x48) return placed
-  const epoch = new TextDecoder().decode(bytes.subarray(2, 2 + (bytes[1] ?? 0)))
-  return { position: { epoch, offset: 0 }, payload: new Uint8Array() }
+function newEpoch(): string {
+  return randomBytes(9).toString('base64url')
 }

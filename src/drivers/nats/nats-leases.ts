@@ -1,101 +1,147 @@
-import { JetStreamApiError, jetstream, jetstreamManager, StorageType } from '@nats-io/jetstream'
-import { refused, unavailable } from '../../hub/cluster-error.ts'
-import type { Changed, Revisioned, RevisionStore } from '../../hub/leases/revision-leases.ts'
+import { unavailable } from '../../hub/cluster-error.ts'
+import type { LeaseStore, StoredCell } from '../../hub/leases/stored-leases.ts'
+import type { NatsConnection } from './nats-connection.ts'
 import type { NatsLink } from './nats-link.ts'
+import type { NatsStreams, StoredMessage } from './nats-streams.ts'
+import { nodeSubject } from './nats-subjects.ts'
 
-/** JetStream's own words for "somebody else wrote meanwhile". */
-const wrongLastSequence = 10_071
+/** An entry that nobody has written for so long is gone; one that is missing counts as expired anyway. */
+const keepFor = 60 * 60 * 1000
+/** Messages that are fetched at once. */
+const together = 64
+/** When more have been written since the last look, the subjects are listed instead. */
+const maxBehind = 512
 
-type Manager = Awaited<ReturnType<typeof jetstreamManager>>
+const decoder = new TextDecoder()
+
+/** What is left of an entry that was removed: its incarnation. */
+const removed = /^removed (\d{1,16})$/
 
 /**
- * A JetStream stream with one subject for each node, of which the last message counts; its sequence number is the
- * revision. An empty message stands for a removed one until it is purged.
+ * A stream with the last message of each node. A write names the message that it follows, and the server refuses it
+ * when another came between.
+ *
+ * A look asks for the last sequence and fetches what was written since. That costs as many messages as pushing them
+ * would, and cannot fall behind without noticing. It asks the stream's leader: a copy may be late, and late beats
+ * would look like silence.
  */
-export class NatsLeaseStore implements RevisionStore {
+export class NatsLeases implements LeaseStore {
   readonly #link: NatsLink
-  readonly #stream: string
-  readonly #subject: string
-  #manager: { readonly connection: object; readonly manager: Promise<Manager> } | null = null
+  readonly #streams: NatsStreams
+  readonly #name: string
+  #ensuredFor: NatsConnection | null = null
+  #closed = false
+  /** The last message of each subject up to the sequence `#seen`, in the stream that was created at `#created`. */
+  #texts = new Map<string, string>()
+  #seen = 0
+  #created = ''
 
-  constructor(link: NatsLink, namespace: string) {
+  constructor(link: NatsLink, streams: NatsStreams) {
     this.#link = link
-    this.#stream = `${namespace}-nodes`
-    this.#subject = `${namespace}.nodes.`
+    this.#streams = streams
+    this.#name = `${link.options.namespace}_nodes`
   }
 
   start(patience: number): Promise<void> {
+    if (this.#closed) return Promise.reject(unavailable('closed'))
     return this.#link.open(this, patience)
   }
 
-  async list(): Promise<readonly Revisioned[]> {
-    const { state } = await this.#ask((manager) =>
-      manager.streams.info(this.#stream, { subjects_filter: `${this.#subject}>` }),
-    )
-    const keys = Object.keys(state.subjects ?? {})
-    const found = await Promise.all(keys.map((subject) => this.#last(subject)))
-    return found.filter((entry) => entry !== null && entry.value !== '') as Revisioned[]
+  async read(id: string): Promise<StoredCell> {
+    const found = await this.#in(() => this.#streams.get(this.#name, { last_by_subj: this.#subject(id) }))
+    // A stream may lose its memory and count from 1 again, so incarnations begin with the time. It is not compared
+    // with anybody's: what is there, or was removed within the last hour, counts on from its own.
+    const now = Date.now()
+    if (found === null) return { text: null, revision: 0, floor: now }
+    const [, incarnation] = removed.exec(decoder.decode(found.data)) ?? []
+    const floor = incarnation === undefined ? now : Math.max(now, Number(incarnation) + 1)
+    return { text: textOf(found), revision: found.sequence, floor }
   }
 
-  async get(key: string): Promise<{ readonly entry: Revisioned | null; readonly revision: number }> {
-    const last = await this.#last(this.#subject + key)
-    const { state } = await this.#ask((manager) => manager.streams.info(this.#stream))
-    // One that was removed and not purged yet has a revision to compare with, and nothing in it.
-    return { entry: last, revision: state.last_seq }
+  async write(id: string, text: string, revision: number): Promise<number | null> {
+    return this.#in(() => this.#streams.append(this.#subject(id), text, revision))
   }
 
-  async change(key: string, revision: number, value: string | null): Promise<Changed> {
-    const subject = this.#subject + key
-    try {
-      const { seq } = await this.#ask(() =>
-        jetstream(this.#link.connection, { timeout: 2_500 }).publish(subject, value ?? '', {
-          expect: { streamName: this.#stream, lastSubjectSequence: revision },
-        }),
-      )
-      // Only what was written up to then: a lease that was taken meanwhile stays.
-      if (value === null) {
-        await this.#ask((manager) => manager.streams.purge(this.#stream, { filter: subject, seq: seq + 1 }))
-      }
-      return { done: true, revision: seq }
-    } catch (error) {
-      const cause = error instanceof Error ? error.cause : null
-      if (!(cause instanceof JetStreamApiError) || cause.code !== wrongLastSequence) throw error
-      return { done: false, entry: await this.#last(subject) }
-    }
+  async remove(id: string, revision: number, incarnation: number): Promise<void> {
+    await this.#in(() => this.#streams.append(this.#subject(id), `removed ${incarnation}`, revision))
+  }
+
+  list(): Promise<readonly string[]> {
+    return this.#in(() => this.#look())
   }
 
   async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
     this.#link.close(this)
   }
 
-  async #last(subject: string): Promise<Revisioned | null> {
-    const message = await this.#ask((manager) =>
-      manager.streams.getMessage(this.#stream, { last_by_subj: subject }),
-    )
-    return message === null ? null : { value: message.string(), revision: message.seq }
+  async #look(): Promise<readonly string[]> {
+    const info = await this.#streams.info(this.#name)
+    if (info === null) throw unavailable('JetStream has lost the nodes')
+    const { created, state } = info
+    const behind = state.last_seq - this.#seen
+    if (created !== this.#created || behind < 0 || behind > maxBehind) await this.#reload()
+    else {
+      const missed = Array.from({ length: behind }, (_, index) => ({ seq: this.#seen + 1 + index }))
+      await this.#fetch(missed)
+      this.#seen = state.last_seq
+    }
+    return [...this.#texts.values()]
   }
 
-  async #ask<T>(work: (manager: Manager) => Promise<T>): Promise<T> {
-    const { connection } = this.#link
-    try {
-      if (this.#manager?.connection !== connection) this.#manager = { connection, manager: this.#prepare() }
-      return await work(await this.#manager.manager)
-    } catch (error) {
-      this.#manager = null
-      if (error instanceof JetStreamApiError) throw refused(`JetStream: ${error.message}`, error)
-      throw unavailable('JetStream does not answer', error)
+  async #reload(): Promise<void> {
+    const info = await this.#streams.info(this.#name, true)
+    if (info === null) throw unavailable('JetStream has lost the nodes')
+    this.#texts = new Map()
+    await this.#fetch(Object.keys(info.state.subjects ?? {}).map((subject) => ({ last_by_subj: subject })))
+    this.#created = info.created
+    this.#seen = info.state.last_seq
+  }
+
+  async #fetch(wanted: readonly ({ seq: number } | { last_by_subj: string })[]): Promise<void> {
+    for (let from = 0; from < wanted.length; from += together) {
+      const part = wanted.slice(from, from + together)
+      const found = await Promise.all(part.map((what) => this.#streams.get(this.#name, what)))
+      for (const message of found) {
+        // What is missing was written again since: that one comes later, or with the next look.
+        if (message === null) continue
+        const text = textOf(message)
+        if (text === null) this.#texts.delete(message.subject)
+        else this.#texts.set(message.subject, text)
+      }
     }
   }
 
-  async #prepare(): Promise<Manager> {
-    const manager = await jetstreamManager(this.#link.connection, { timeout: 2_500 })
-    // The same for every node, so that whoever is second finds it made.
-    await manager.streams.add({
-      name: this.#stream,
-      subjects: [`${this.#subject}>`],
-      max_msgs_per_subject: 1,
-      storage: StorageType.File,
-    })
-    return manager
+  /** With the stream, which is made once for each connection and after every failure: servers may have lost it. */
+  async #in<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      await this.#ensure()
+      return await work()
+    } catch (error) {
+      this.#ensuredFor = null
+      throw error
+    }
   }
+
+  async #ensure(): Promise<void> {
+    const { connection } = this.#link
+    if (this.#ensuredFor === connection) return
+    await this.#streams.create({
+      name: this.#name,
+      subjects: [nodeSubject(this.#link.options.namespace, '*')],
+      max_msgs_per_subject: 1,
+      max_age: Math.max(keepFor, this.#link.options.lease.dead * 10) * 1_000_000,
+    })
+    this.#ensuredFor = connection
+  }
+
+  #subject(id: string): string {
+    return nodeSubject(this.#link.options.namespace, id)
+  }
+}
+
+function textOf({ data }: StoredMessage): string | null {
+  const text = decoder.decode(data)
+  return removed.test(text) ? null : text
 }

@@ -86,7 +86,7 @@ export async function launchServer(...settings: string[]): Promise<ContractBroke
     way: () => ways.way((through) => redis(`redis://127.0.0.1:${through(server.port)}`)),
     stop: () => server.process.kill(),
     start: () => server.process.start(),
-    pause: async () => server.process.pause(),
+    pause: () => server.process.pause(),
     resume: async () => server.process.resume(),
     async dispose() {
       await ways.dispose()

@@ -1,0 +1,200 @@
+import {
+  type NatsConnection as Client,
+  connect,
+  errors,
+  headers,
+  type Msg,
+  type MsgCallback,
+  type Subscription,
+} from '@nats-io/transport-node'
+import { refused, unavailable, uncertain } from '../../hub/cluster-error.ts'
+import type { NatsPlace } from './nats-options.ts'
+
+/** For the TCP connection, TLS, and the first answer; of each server. */
+const connectWithin = 3_000
+const pingEvery = 2_000
+const pongWithin = 3_000
+/** For one request. Longer than it takes to find out that a server has stopped answering. */
+const answerWithin = 6_000
+/** Bytes under way; more than that, and the broker is as good as away. */
+const maxUnderWay = 64 * 1024 * 1024
+
+/** What is sent together, and is taken by the server when the PONG that follows it is here. */
+interface Batch {
+  readonly promise: Promise<void>
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+  size: number
+}
+
+/** One connection to one server. Once lost it stays lost: only then is it known what was lost, and what is in force. */
+export class NatsConnection {
+  readonly #client: Client
+  readonly #lost: (reason: string) => void
+  #state: 'open' | 'lost' = 'open'
+  #underWay = 0
+  #batch: Batch | null = null
+  /** Settled when the connection is lost, since the client leaves what waits for a PONG waiting. */
+  readonly #unsettled = new Set<Batch>()
+  /** Subjects. What is denied once is denied as long as the connection stands. */
+  readonly #denied = new Set<string>()
+  #timer: NodeJS.Timeout | null = null
+
+  private constructor(client: Client, lost: (reason: string) => void) {
+    this.#client = client
+    this.#lost = lost
+    void client.closed().then((error) => this.#lose(error?.message || 'the connection was closed'))
+    void this.#hearStatus()
+    this.#watch()
+  }
+
+  /**
+   * @param lost called once, when it is lost and was not closed
+   * @throws FairleadError CLUSTER_UNAVAILABLE
+   */
+  static async open(place: NatsPlace, lost: (reason: string) => void): Promise<NatsConnection> {
+    try {
+      const client = await connect({
+        ...place.access,
+        servers: [...place.servers],
+        reconnect: false,
+        timeout: connectWithin,
+        noAsyncTraces: true,
+        name: 'fairlead',
+      })
+      return new NatsConnection(client, lost)
+    } catch (error) {
+      throw unavailable(`NATS cannot be reached: ${messageOf(error)}`, error)
+    }
+  }
+
+  /** Resolves when the server has taken it. */
+  async publish(subject: string, payload: Uint8Array): Promise<void> {
+    this.#admit(payload.length)
+    this.#client.publish(subject, payload)
+    await this.#taken(payload.length)
+    if (this.#denied.has(subject)) throw refused('NATS: not permitted to publish there')
+  }
+
+  subscribe(subject: string, callback: MsgCallback<Msg>): Subscription {
+    return this.#client.subscribe(subject, { callback })
+  }
+
+  /** Resolves when the server has taken all that was sent before. */
+  async flush(): Promise<void> {
+    this.#admit(0)
+    await this.#taken(0)
+  }
+
+  /** @throws FairleadError CLUSTER_UNCERTAIN when no answer came */
+  async request(
+    subject: string,
+    payload: Uint8Array | string,
+    fields: Readonly<Record<string, string>> = {},
+  ): Promise<Msg> {
+    this.#admit(payload.length)
+    this.#underWay += payload.length
+    const head = headers()
+    for (const [name, value] of Object.entries(fields)) head.set(name, value)
+    try {
+      // The client itself rejects it when the connection is closed.
+      return await this.#client.request(subject, payload, { headers: head, timeout: answerWithin })
+    } catch (error) {
+      throw failure(error)
+    } finally {
+      this.#underWay -= payload.length
+    }
+  }
+
+  /** Tells nothing any more. */
+  close(): void {
+    if (this.#state === 'lost') return
+    this.#state = 'lost'
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    for (const batch of this.#unsettled) batch.reject(uncertain('the connection to NATS broke'))
+    this.#unsettled.clear()
+    this.#client.close().catch(() => {})
+  }
+
+  #lose(reason: string): void {
+    if (this.#state === 'lost') return
+    this.close()
+    this.#lost(reason)
+  }
+
+  #admit(size: number): void {
+    if (this.#state === 'lost' || this.#client.isClosed()) throw unavailable('not connected to NATS')
+    const most = this.#client.info?.max_payload ?? Number.POSITIVE_INFINITY
+    if (size > most) throw refused(`NATS takes at most ${most} bytes, found ${size}`)
+    if (this.#underWay + size > maxUnderWay) throw unavailable('too much is under way to NATS')
+  }
+
+  /** What is sent in one tick is followed by one PING. */
+  #taken(size: number): Promise<void> {
+    let batch = this.#batch
+    if (batch === null) {
+      batch = { ...Promise.withResolvers<void>(), size: 0 }
+      this.#batch = batch
+      this.#unsettled.add(batch)
+      queueMicrotask(() => this.#ping())
+    }
+    batch.size += size
+    this.#underWay += size
+    return batch.promise
+  }
+
+  #ping(): void {
+    const batch = this.#batch as Batch
+    this.#batch = null
+    const settle = (act: () => void) => {
+      this.#underWay -= batch.size
+      this.#unsettled.delete(batch)
+      act()
+    }
+    this.#client.flush().then(
+      // What was denied came before the PONG, but the client tells it a few steps later.
+      () => setImmediate(() => settle(batch.resolve)),
+      (error) => settle(() => batch.reject(uncertain('the connection to NATS broke', error))),
+    )
+  }
+
+  async #hearStatus(): Promise<void> {
+    for await (const status of this.#client.status()) {
+      if (status.type !== 'error' || !(status.error instanceof errors.PermissionViolationError)) continue
+      if (status.error.operation !== 'publish') continue
+      // A thousand names are more than anybody is denied who should be here.
+      if (this.#denied.size < 1_000) this.#denied.add(status.error.subject)
+    }
+  }
+
+  /** Finds out that a server has stopped answering, with its connections open. */
+  #watch(): void {
+    this.#timer = setTimeout(() => {
+      const late = setTimeout(() => this.#lose(`no answer for ${pongWithin} ms`), pongWithin)
+      late.unref()
+      this.#client.flush().then(
+        () => {
+          clearTimeout(late)
+          if (this.#state === 'open') this.#watch()
+        },
+        () => clearTimeout(late),
+      )
+    }, pingEvery)
+    this.#timer.unref()
+  }
+}
+
+function failure(error: unknown) {
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
+  if (cause instanceof errors.NoRespondersError) {
+    return unavailable('NATS: nobody answers there: is JetStream enabled?', error)
+  }
+  if (cause instanceof errors.PermissionViolationError) return refused('NATS: not permitted', error)
+  if (cause instanceof errors.InvalidArgumentError) return refused(`NATS: ${cause.message}`, error)
+  return uncertain('NATS has not answered', error)
+}
+
+/** What client and server say holds no credentials. */
+function messageOf(error: unknown): string {
+  return error instanceof Error && error.message !== '' ? error.message : String(error)
+}

@@ -1,0 +1,149 @@
+import type { Msg } from '@nats-io/transport-node'
+import { refused, unavailable } from '../../hub/cluster-error.ts'
+import type { NatsLink } from './nats-link.ts'
+
+/**
+ * The part of JetStream's wire API that is needed here, as servers from 2.9 on speak it: JSON over request and reply.
+ * Requests are not repeated, so that whoever asks knows what happened.
+ */
+
+const api = '$JS.API'
+
+/** Error codes of JetStream. */
+const streamNotFound = 10_059
+const nameInUse = 10_058
+const wrongLastSequence = 10_071
+
+/** Settings of a stream; times are nanoseconds. */
+export interface StreamSettings {
+  readonly name: string
+  readonly subjects: readonly string[]
+  readonly max_msgs_per_subject: number
+  readonly max_age: number
+  readonly republish?: { readonly src: string; readonly dest: string }
+}
+
+export interface StreamInfo {
+  readonly created: string
+  readonly config: StreamSettings
+  readonly state: {
+    readonly last_seq: number
+    /** Only when asked for: how many messages each subject has. */
+    readonly subjects?: Readonly<Record<string, number>>
+  }
+}
+
+export interface StoredMessage {
+  readonly subject: string
+  readonly sequence: number
+  /** One header; empty when there is none. */
+  readonly header: (name: string) => string
+  readonly data: Uint8Array
+  /** When the server took it, in milliseconds of its clock. */
+  readonly at: number
+}
+
+interface RawMessage {
+  readonly subject: string
+  readonly seq: number
+  readonly hdrs?: string
+  readonly data?: string
+  readonly time: string
+}
+
+interface Answer {
+  readonly error?: { readonly code: number; readonly err_code?: number; readonly description?: string }
+}
+
+const decoder = new TextDecoder()
+
+export class NatsStreams {
+  readonly #link: NatsLink
+
+  constructor(link: NatsLink) {
+    this.#link = link
+  }
+
+  /** Null when there is no such stream. */
+  async info(name: string, subjects = false): Promise<StreamInfo | null> {
+    const filter = subjects ? { subjects_filter: '>' } : {}
+    return this.#ask<StreamInfo>(`STREAM.INFO.${name}`, filter, streamNotFound)
+  }
+
+  /** Makes it. One that is there stays as it is. */
+  async create(settings: StreamSettings): Promise<void> {
+    const { replicas, storage } = this.#link.place
+    const fixed = { retention: 'limits', discard: 'old', duplicate_window: 100_000_000 }
+    const all = { ...fixed, storage, num_replicas: replicas, ...settings }
+    await this.#ask(`STREAM.CREATE.${settings.name}`, all, nameInUse)
+  }
+
+  async update(settings: StreamSettings): Promise<void> {
+    await this.#ask(`STREAM.UPDATE.${settings.name}`, settings)
+  }
+
+  /** One message, by its sequence or as the last of a subject. Null when it is not there (any more). */
+  async get(
+    name: string,
+    what: { readonly seq: number } | { readonly last_by_subj: string },
+  ): Promise<StoredMessage | null> {
+    // 404 stands for a stream that is missing as well.
+    const found = await this.#ask<{ message: RawMessage }>(`STREAM.MSG.GET.${name}`, what, null)
+    if (found === null) return null
+    const { subject, seq, hdrs = '', data = '', time } = found.message
+    const head = atob(hdrs)
+    return {
+      subject,
+      sequence: seq,
+      header: (key) => new RegExp(`^${key}: *(.*?)\r$`, 'im').exec(head)?.[1] ?? '',
+      data: Buffer.from(data, 'base64'),
+      at: Date.parse(time),
+    }
+  }
+
+  /**
+   * Appends to a subject when its last message is the one with sequence `last` (0: it has none). Null when it is not.
+   * Without `last`, whatever is there.
+   * @returns the sequence
+   * @throws FairleadError of the cluster port
+   */
+  async append(
+    subject: string,
+    payload: Uint8Array | string,
+    last: number | null,
+    fields: Readonly<Record<string, string>> = {},
+  ): Promise<number | null> {
+    const expected = last === null ? fields : { ...fields, 'Nats-Expected-Last-Subject-Sequence': `${last}` }
+    const answer = await this.#link.connection.request(subject, payload, expected)
+    const { error, seq } = parsed<{ seq: number }>(answer)
+    if (error?.err_code === wrongLastSequence) return null
+    if (error !== undefined) throw failed(error)
+    return seq
+  }
+
+  /** @param none the error that means null; null: every 404 */
+  async #ask<T>(verb: string, body: object, none: number | null): Promise<T | null>
+  async #ask<T>(verb: string, body: object): Promise<T>
+  async #ask<T>(verb: string, body: object, none: number | null = 0): Promise<T | null> {
+    const reply = await this.#link.connection.request(`${api}.${verb}`, JSON.stringify(body))
+    const answer = parsed<T>(reply)
+    const { error } = answer
+    if (error === undefined) return answer
+    if (none === null && error.code === 404 && error.err_code !== streamNotFound) return null
+    if (error.err_code === none) return null
+    throw failed(error)
+  }
+}
+
+function parsed<T>({ data }: Msg): T & Answer {
+  try {
+    return JSON.parse(decoder.decode(data)) as T & Answer
+  } catch (error) {
+    throw refused('NATS: an answer that is not JetStream’s', error)
+  }
+}
+
+function failed({ code, err_code, description = '' }: NonNullable<Answer['error']>) {
+  const text = `JetStream: ${description} (${err_code ?? code})`
+  return code >= 500 || code === 404 || code === 408 ? unavailable(text) : refused(text)
+}
