@@ -1,11 +1,11 @@
 /** `npm run bench`: Fairlead and its peers on the same work, side by side. See bench/README.md. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus, release, tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { cpus, release } from 'node:os'
 import { join } from 'node:path'
-import { killAll, stopAll } from './child.ts'
 import { describeCores } from './cores.ts'
 import { type BenchOptions, parseOptions, usage } from './options.ts'
 import { findPeer, type Peer, type PeerName } from './peers.ts'
+import { runProgram } from './program.ts'
 import { type RunFacts, reportMarkdown } from './report.ts'
 import { Rig } from './rig.ts'
 import { runBench } from './run.ts'
@@ -56,29 +56,4 @@ function save(folder: string, date: string, markdown: string, json: unknown): st
   return path
 }
 
-async function main(): Promise<void> {
-  const options = parseOptions(process.argv.slice(2))
-  if (options.help) return console.log(usage)
-  if (process.platform !== 'linux') throw new Error('the bench reads /proc and runs on Linux only')
-  const folder = mkdtempSync(join(tmpdir(), 'fairlead-bench-'))
-  const leave = async (code: number) => {
-    await stopAll()
-    rmSync(folder, { recursive: true, force: true })
-    process.exit(code)
-  }
-  process.once('exit', killAll)
-  process.once('SIGINT', () => void leave(130))
-  process.once('SIGTERM', () => void leave(143))
-  try {
-    await bench(options, folder)
-  } finally {
-    await stopAll()
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
-
-main().catch((error: Error) => {
-  say(error.message)
-  say(usage)
-  process.exitCode = 1
-})
+runProgram({ usage, parse: () => parseOptions(process.argv.slice(2)), run: bench })

@@ -2,12 +2,12 @@
  * `npm run bench:storm`: thousands of clients return at once, and each backend takes only so many new connections a
  * second. Fairlead, HAProxy and nginx one after the other. See bench/README.md.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus, release, tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { cpus, release } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { killAll, stopAll } from '../child.ts'
 import { describeCores } from '../cores.ts'
+import { runProgram } from '../program.ts'
 import { packageFolder } from '../runtimes.ts'
 import { type Contender, type ContenderName, contenderNames, findContender } from './contenders.ts'
 import { weather } from './field.ts'
@@ -121,29 +121,4 @@ async function bench(options: ReturnType<typeof parseOptions>, folder: string): 
   if (failures.length > 0) process.exitCode = 1
 }
 
-async function main(): Promise<void> {
-  const options = parseOptions()
-  if (options.help) return console.log(usage)
-  if (process.platform !== 'linux') throw new Error('the bench reads /proc and runs on Linux only')
-  const folder = mkdtempSync(join(tmpdir(), 'fairlead-storm-'))
-  const leave = async (code: number) => {
-    await stopAll()
-    rmSync(folder, { recursive: true, force: true })
-    process.exit(code)
-  }
-  process.once('exit', killAll)
-  process.once('SIGINT', () => void leave(130))
-  process.once('SIGTERM', () => void leave(143))
-  try {
-    await bench(options, folder)
-  } finally {
-    await stopAll()
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
-
-main().catch((error: Error) => {
-  say(error.message)
-  say(usage)
-  process.exitCode = 1
-})
+runProgram({ usage, parse: parseOptions, run: bench })

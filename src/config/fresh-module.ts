@@ -22,8 +22,8 @@ export async function freshModule(file: string): Promise<unknown> {
   try {
     const result = await new Promise<FreshModule>((resolve, reject) => {
       worker.once('message', resolve)
-      worker.once('error', reject)
-      worker.once('exit', (code) => reject(invalid(`${file}: it ended the process with code ${code}`)))
+      worker.once('error', (error) => reject(invalid(`${file}: ${firstLine(error)}`)))
+      worker.once('exit', (code) => reject(invalid(`${file}: ${endOf(code)}`)))
       timer = setTimeout(() => reject(invalid(`${file}: it took longer than ${patience / 1000} s`)), patience)
     })
     if ('value' in result) return result.value
@@ -32,6 +32,18 @@ export async function freshModule(file: string): Promise<unknown> {
     clearTimeout(timer)
     await worker.terminate()
   }
+}
+
+/** Node and Bun end with 13 when nothing is left that a top-level `await` could wait for. */
+function endOf(code: number): string {
+  return code === 13
+    ? "it waits for something that never comes ('await')"
+    : `it ended the process with code ${code}`
+}
+
+/** What was thrown or rejected while it was evaluated, and not caught. */
+function firstLine(error: unknown): string {
+  return String(error).split('\n', 1)[0] as string
 }
 
 function invalid(message: string): FairleadError {

@@ -1,9 +1,10 @@
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { FairleadError } from '../core/errors.ts'
-import { findConfig, loadConfig } from './load-config.ts'
+import { findConfig, loadConfig, reloadConfig } from './load-config.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'fairlead-config-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -138,6 +139,64 @@ timeouts:
     expect(code).toBe('CONFIG_NOT_FOUND')
     expect(message).toContain(expected)
   })
+})
+
+const hidden = 'correct-horse-battery'
+
+describe('a slip beside a secret does not show it', () => {
+  const block = (line: string) => `listen: [{ port: 1 }]
+pools:
+  chat:
+    policy:
+      sticky:
+        ${line}
+    backends: [127.0.0.1:1]
+routes: [{ pool: chat }]
+`
+  const flow = (pool: string) =>
+    `listen: [{ port: 1 }]\npools:\n  chat: { backends: ['127.0.0.1:1'], ${pool} }\nroutes: [{ pool: chat }]\n`
+  test.each([
+    ['a second colon', block(`secret: a: ${hidden}`)],
+    ['an alias that is none', block(`secret: *${hidden}`)],
+    ['a tag that is none', block(`secret: !${hidden}`)],
+    ['a reserved character', block(`secret: '@${hidden}' x`)],
+    ['a quote within', block(`secret: "x"${hidden}`)],
+    ['the line below its key', block(`secret:\n          '@${hidden}' x`)],
+    ['a key that stands twice', block(`secret: abc\n        secret: ${hidden}`)],
+    ['a typo on its line', flow(`policy: { sticky: { secret: ${hidden}, cokie: x } }`)],
+    ['another value on its line', flow(`policy: { sticky: { cookie: 3, "secret": ${hidden} } }`)],
+    ['the header of a probe', flow(`health: { http: { path: x, headers: { x-login: ${hidden} } } }`)],
+    ['a password in a URL', flow(`backends: ['http://admin:${hidden}@a']`)],
+  ])('%s', async (_, content) => {
+    const { code, message } = await errorOf(file('secret.yaml', content))
+    expect(code).toBe('CONFIG_INVALID')
+    expect(message).toMatch(/^secret\.yaml:\d+:\d+: /)
+    expect(message).not.toContain('correct')
+    expect(message).not.toContain('horse')
+  })
+})
+
+test.each([
+  [
+    'later',
+    "Promise.reject(new Error('too late'))\nawait new Promise((r) => setTimeout(r, 500))",
+    'too late',
+  ],
+  ['never', 'await new Promise(() => {})', "it waits for something that never comes ('await')"],
+])('a module that fails %s says so, as a mistake in that file', async (name, content, expected) => {
+  const path = file(`${name}.config.mjs`, `${content}\nexport default {}`)
+  const error = await reloadConfig(path).catch((thrown: unknown) => thrown)
+  expect(error).toMatchObject({ code: 'CONFIG_INVALID' })
+  expect((error as Error).message).toContain(`${path}: `)
+  expect((error as Error).message).toContain(expected)
+})
+
+test('a pipe is read once: another time says so instead of waiting for ever', async () => {
+  const pipe = join(folder, 'pipe.yaml')
+  execFileSync('mkfifo', [pipe])
+  const error = await reloadConfig(pipe).catch((thrown: unknown) => thrown)
+  expect(error).toMatchObject({ code: 'CONFIG_INVALID' })
+  expect((error as Error).message).toContain('found a pipe or a device, which is read once at the start')
 })
 
 describe('findConfig', () => {

@@ -9,7 +9,7 @@ import { freshModule } from './fresh-module.ts'
 import { loadModule } from './load-module.ts'
 import { formatMistake, type Mistake } from './mistake.ts'
 import { parseYaml } from './parse-yaml.ts'
-import { readText } from './read-text.ts'
+import { readText, readTextAgain } from './read-text.ts'
 
 /** The files that are looked for when none is named, in this order. */
 const defaultFiles = [
@@ -29,12 +29,14 @@ const defaultFiles = [
  * no line.
  */
 export async function loadConfig(file: string): Promise<GatewayConfig> {
-  return isModule(file) ? fromModule(file, await loadModule(file)) : loadFromText(file)
+  return isModule(file) ? fromModule(file, await loadModule(file)) : fromText(file, await readText(file))
 }
 
 /** The same for a file that was loaded before: as it is now, with everything it imports. */
 export async function reloadConfig(file: string): Promise<GatewayConfig> {
-  return isModule(file) ? fromModule(file, await freshModule(file)) : loadFromText(file)
+  return isModule(file)
+    ? fromModule(file, await freshModule(file))
+    : fromText(file, await readTextAgain(file))
 }
 
 function isModule(file: string): boolean {
@@ -63,12 +65,10 @@ function fromModule(file: string, options: unknown): GatewayConfig {
   throw invalid(formatProblems(result.problems, (problem) => `${file}: ${formatProblem(problem)}`))
 }
 
-async function loadFromText(file: string): Promise<GatewayConfig> {
-  const text = await readText(file)
+function fromText(file: string, text: string): GatewayConfig {
   const parsed = parseYaml(text)
   if ('mistakes' in parsed) {
-    const shown = parsed.mistakes.slice(0, 20)
-    throw invalid(shown.map((mistake) => formatMistake(file, text, mistake)).join('\n'))
+    throw invalid(parsed.mistakes.map((mistake) => formatMistake(file, text, mistake)).join('\n'))
   }
   const result = parseOptions(parsed.value)
   if ('config' in result) return result.config

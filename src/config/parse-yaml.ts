@@ -13,6 +13,7 @@ import {
 } from 'yaml'
 import type { OptionProblem } from '../core/options/explain-issues.ts'
 import type { Mistake } from './mistake.ts'
+import { holdsSecret } from './secret-lines.ts'
 
 /** A config text that was understood: its value, and where each part of it stands. */
 export interface ParsedText {
@@ -24,9 +25,12 @@ export interface ParsedText {
 /** Every alias multiplies what it names: a small file with more than this unfolds into a huge one. */
 const mostAliases = 100
 
+/** Each is looked up in the whole text: in a file that is something else altogether there are very many. */
+const mostMistakes = 20
+
 /**
  * Reads YAML 1.2, and so JSON too (any JSON text is YAML), with merge keys (`<<`). Keys that stand twice,
- * unknown anchors and unknown tags are mistakes.
+ * unknown anchors and unknown tags are mistakes, of which the first 20 are told.
  */
 export function parseYaml(text: string): ParsedText | { readonly mistakes: readonly Mistake[] } {
   const lines = new LineCounter()
@@ -38,10 +42,12 @@ export function parseYaml(text: string): ParsedText | { readonly mistakes: reado
   }
   const syntax = [...document.errors, ...document.warnings]
   if (syntax.length > 0) return { mistakes: syntaxMistakes(syntax, text, at) }
-  const unknown = unknownAliases(document).map(({ name, offset }) => ({
-    message: `found the alias *${name}, expected an anchor &${name} before it`,
-    ...at(offset),
-  }))
+  const unknown = unknownAliases(document)
+    .slice(0, mostMistakes)
+    .map(({ name, offset }) => {
+      const place = at(offset)
+      return { message: aliasMessage(name, holdsSecret(text, place.line)), ...place }
+    })
   if (unknown.length > 0) return { mistakes: unknown }
   try {
     const value: unknown = document.toJS({ maxAliasCount: mostAliases })
@@ -61,12 +67,19 @@ function syntaxMistakes(errors: readonly (YAMLError & Error)[], text: string, at
   for (const error of errors) {
     const place = at(error.pos[0])
     if (mistakes.has(place.line)) continue
-    mistakes.set(place.line, { message: syntaxMessage(error, text), ...place })
+    if (mistakes.size === mostMistakes) break
+    mistakes.set(place.line, { message: syntaxMessage(error, text, place.line), ...place })
   }
   return [...mistakes.values()].sort((a, b) => (a.line as number) - (b.line as number))
 }
 
-function syntaxMessage(error: YAMLError, text: string): string {
+/** A password that begins with `*` is taken for one. */
+function aliasMessage(name: string, secret: boolean): string {
+  if (secret) return "found an alias of an anchor that is not there; put text that begins with '*' in quotes"
+  return `found the alias *${name}, expected an anchor &${name} before it`
+}
+
+function syntaxMessage(error: YAMLError, text: string, line: number): string {
   const hint = /\[[0-9A-Fa-f:]*\]:\d/.test(lineAt(text, error.pos[0])) ? ' (put [ipv6]:port in quotes)' : ''
   const found = text.slice(error.pos[0]).match(/^[^\s:,\]}]{1,40}/)?.[0] ?? ''
   if (error.code === 'DUPLICATE_KEY') return `found the key '${found}' a second time in this map`
@@ -85,6 +98,7 @@ function syntaxMessage(error: YAMLError, text: string): string {
     return 'found a deeper indentation on the next line, expected the same as here'
   if (error.message.startsWith('Nested mappings are not'))
     return "found a second ':' on the line; put text with ': ' in quotes"
+  if (holdsSecret(text, line)) return 'not valid YAML; put text with special characters in quotes'
   return `not valid YAML: ${error.message}${hint}`
 }
 

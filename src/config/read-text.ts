@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { FairleadError } from '../core/errors.ts'
 
 /** No config is this large; a wrong path (a log, a device) easily is. */
@@ -22,6 +23,22 @@ export async function readText(path: string): Promise<string> {
   } catch (cause) {
     throw invalid(`${path}: found bytes that are not UTF-8 text`, cause)
   }
+}
+
+/**
+ * The same for a file that was read before: a pipe has given what it had, and would keep whoever reads it waiting, and
+ * with it every reload after this one.
+ */
+export async function readTextAgain(path: string): Promise<string> {
+  const found = await stat(path).catch((cause: unknown) => {
+    throw cannotRead(path, cause)
+  })
+  if (found.isFIFO() || found.isCharacterDevice() || found.isSocket()) {
+    throw invalid(
+      `${path}: found a pipe or a device, which is read once at the start; use a file to reload it`,
+    )
+  }
+  return readText(path)
 }
 
 /** Says why a file cannot be read. */

@@ -3,10 +3,14 @@ import { duration } from '../core/options/option-values.ts'
 
 /** Where a pool finds backends besides those that its options name. */
 
+function portOf(text: string): number {
+  return Number(text.split(':')[1])
+}
+
 const hostAndPort = z
   .string()
   .regex(/^[A-Za-z0-9_.-]{1,253}:\d{1,5}$/, 'expected a host name and a port, as in chat.internal:3000')
-  .refine((text) => Number(text.split(':')[1]) <= 65_535, 'expected a port up to 65535')
+  .refine((text) => portOf(text) >= 1 && portOf(text) <= 65_535, 'expected a port from 1 to 65535')
   .transform((text) => {
     const [host, port] = text.split(':') as [string, string]
     return { host, port: Number(port) }

@@ -1,3 +1,4 @@
+import { withoutPort } from '../core/admission/client-key.ts'
 import { type Fields, trimWhitespace } from '../http1/fields.ts'
 import { endToEndFields } from '../http1/forward.ts'
 import type { RequestHead } from '../http1/request-head.ts'
@@ -76,12 +77,12 @@ export class Peer {
 
   /**
    * The IP address of the client itself: behind trusted proxies the last one of `X-Forwarded-For` that is not
-   * theirs, since whatever stands before it is hearsay.
+   * theirs, since whatever stands before it is hearsay. Some write ports, which are another each time.
    */
   clientAddress(fields: Fields): string {
     if (!this.trusted) return this.address
     const chain = fields.all('x-forwarded-for').join(',').split(',').map(trimWhitespace)
-    const known = chain.filter((address) => address !== '')
+    const known = chain.map(withoutPort).filter((address) => address !== '')
     return known.findLast((address) => !this.#networks.contains(address)) ?? known[0] ?? this.address
   }
 

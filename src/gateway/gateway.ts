@@ -111,6 +111,7 @@ export class Gateway implements AsyncDisposable {
         clients: this.#clients,
         tunnels,
         backendConnections,
+        givenUpConnects: sockets.givenUpConnects ?? (() => 0),
         limits: () => this.#context.snapshot.config.limits,
       }),
       backendConnections,
@@ -166,13 +167,13 @@ export class Gateway implements AsyncDisposable {
   get pools(): readonly PoolStatus[] {
     const { backends } = this
     return [...this.#context.snapshot.pools].map(([name, { config, pool }]) => {
-      const { used, cap, queue } = this.#context.admission.room(name)
+      const { used, cap, waiting } = this.#context.admission.room(name)
       return {
         name,
         policy: describePolicy(config.policy),
         seats: used,
         maxConnections: capOf(cap),
-        waiting: queue.size,
+        waiting,
         retries: pool.retries.budget.granted,
         retriesDenied: pool.retries.budget.denied,
         backends: backends.filter((backend) => backend.pool === name),

@@ -72,6 +72,9 @@ describe('the address of a client', () => {
     ['', chain, '198.51.100.4'],
     ['10.2.2.2', request('/'), '10.2.2.2'],
     ['10.2.2.2', request('/', 'X-Forwarded-For: 10.3.3.3, 10.4.4.4'), '10.3.3.3'],
+    ['10.2.2.2', request('/', 'X-Forwarded-For: 198.51.100.4:40123'), '198.51.100.4'],
+    ['10.2.2.2', request('/', 'X-Forwarded-For: 198.51.100.4, 10.1.1.1:443, :80'), '198.51.100.4'],
+    ['10.2.2.2', request('/', 'X-Forwarded-For: [2001:db8::1]:443, 10.1.1.1'), '2001:db8::1'],
   ])('connected from %j is the nearest that is not a trusted proxy', (address, head, expected) => {
     const peer = new Peer(address, trusted)
     expect(peer.clientAddress(head.fields)).toBe(expected)

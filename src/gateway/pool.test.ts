@@ -85,3 +85,14 @@ test('a backend that starts slowly does not get the share of those that have a t
   old.seats.configure({ maxConnections: 1, rate: null })
   expect(seat()).toBe(fresh)
 })
+
+test('an upgrade that goes on after a reload never gets a backend that has left', () => {
+  const { pool, backends, seat } = poolOf(3, 'round-robin')
+  const [gone, full, tried] = backends as [Backend, Backend, Backend]
+  gone.present = false
+  full.seats.configure({ maxConnections: 0, rate: null })
+  expect(seat([tried])).toBe(Number.POSITIVE_INFINITY)
+  full.present = false
+  expect(seat([tried])).toBe(null)
+  expect([pool.hopeless([tried]), pool.hopeless(null), pool.canSpare(tried)]).toEqual([true, false, false])
+})

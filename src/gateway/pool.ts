@@ -37,7 +37,7 @@ export class Pool {
   }
   readonly #acceptUpgrade = (index: number): boolean => {
     const backend = this.backends[index] as Backend
-    if (backend.state !== 'active' || this.#tried?.includes(backend) === true) return false
+    if (!backend.serves || this.#tried?.includes(backend) === true) return false
     const wait = backend.seats.wait(this.#now)
     if (wait === 0) return this.health.accepts(index)
     if (this.health.serves(index) && !(this.#room >= 0 && this.#room <= wait)) this.#room = wait
@@ -123,7 +123,7 @@ export class Pool {
     return !this.backends.some(
       (backend, index) =>
         (this.weights[index] as number) > 0 &&
-        backend.state === 'active' &&
+        backend.serves &&
         this.health.serves(index) &&
         tried?.includes(backend) !== true,
     )
@@ -135,7 +135,7 @@ export class Pool {
     const at = backends.indexOf(backend)
     if (at === -1 || weights[at] === 0) return true
     return backends.some((other, index) => {
-      return index !== at && weights[index] !== 0 && other.state === 'active' && other.health.available
+      return index !== at && weights[index] !== 0 && other.serves && other.health.available
     })
   }
 
@@ -222,7 +222,11 @@ export class Selection {
       this.#first = chosen
       return chosen
     }
-    if (!budget.take(now, rules)) return null
+    if (!budget.take(now, rules)) {
+      // Whoever ends a dial for this is asked once more: that is the same retry.
+      this.deadline = now
+      return null
+    }
     tried.push(chosen)
     this.#tried = tried
     return chosen

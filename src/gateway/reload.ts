@@ -55,6 +55,12 @@ async function takeOver(host: ReloadHost, config: GatewayConfig): Promise<Reload
   const summary = configChanges(before, after)
   if (after === before) return summary
   const listeners = await prepare(host, after)
+  // Looked at last: nothing may come between this and the commit, or what was opened would outlive the gateway.
+  if (host.stopping()) {
+    host.giveUp()
+    await listeners?.discard()
+    throw stopping()
+  }
   host.swap(after)
   await listeners?.commit()
   return summary
@@ -64,10 +70,7 @@ async function takeOver(host: ReloadHost, config: GatewayConfig): Promise<Reload
 async function prepare(host: ReloadHost, config: GatewayConfig): Promise<Prepared | null> {
   try {
     await host.lookUp(config)
-    const listeners = host.running ? await host.listeners.prepare(config.listen) : null
-    if (!host.stopping()) return listeners
-    await listeners?.discard()
-    throw stopping()
+    return host.running ? await host.listeners.prepare(config.listen) : null
   } catch (error) {
     host.giveUp()
     throw error

@@ -29,7 +29,7 @@ export class Topology {
   readonly #health: HealthKeeper
   readonly #timers: Timers
   readonly #backends = new Map<string, Backend>()
-  #staged: ReadonlyMap<string, Backend> = new Map()
+  #staged = new Map<string, Backend>()
 
   constructor(health: HealthKeeper, timers: Timers) {
     this.#health = health
@@ -50,7 +50,7 @@ export class Topology {
 
   /**
    * The records of all backends of a configuration. Those that are new begin to count with the first pool that is
-   * made of them, and are forgotten when another configuration comes before.
+   * made of them, and are forgotten when another configuration is staged before.
    */
   stage({ pools }: GatewayConfig): readonly Backend[] {
     const staged = new Map<string, Backend>()
@@ -81,7 +81,6 @@ export class Topology {
       if (known?.config === one) return [name, known] as const
       return [name, { config: one, pool: this.#makePool(name, one, known?.pool) }] as const
     })
-    this.#staged = new Map()
     return new Map(entries)
   }
 
@@ -135,6 +134,7 @@ export class Topology {
   #record({ address, target }: PoolConfig['backends'][number]): Backend {
     const backend = this.#backends.get(address) ?? this.#staged.get(address) ?? new Backend(address, target)
     this.#backends.set(address, backend)
+    this.#staged.delete(address)
     return backend
   }
 }

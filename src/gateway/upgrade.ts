@@ -94,7 +94,10 @@ export class Upgrade implements BackendUser, Dialler, Applicant {
 
   start(): void {
     const entered = this.#context.admission.enter(this)
-    if (entered instanceof Seat) {
+    // A listener that was told of a full room may have ended it.
+    if (this.#over) {
+      if (entered instanceof Seat) entered.free()
+    } else if (entered instanceof Seat) {
       this.#seat = entered
       if (entered.backend === null) this.#waitsSince = this.startedAt
       else this.#startDial(entered.backend)

@@ -6,7 +6,8 @@ import { type PoolConfig, parseBackendAddress } from './options.ts'
 /** As many as a pool may name. */
 const mostBackends = 10_000
 
-type Found = PoolConfig['backends']
+/** Backends as a pool names them. */
+export type Found = PoolConfig['backends']
 
 /** One source: what it found last, which stays while it fails, and what is logged about it. */
 export class Watched {
@@ -15,7 +16,7 @@ export class Watched {
   readonly #name: string
   readonly #source: DiscoverySource
   readonly #log: Log
-  #found: Found = []
+  #found: Found | null = null
   #answer: () => void = () => {}
   #problem: string | null = null
   #started = false
@@ -36,8 +37,8 @@ export class Watched {
     return this.#started
   }
 
-  /** In the order of their addresses, so that an answer in another order is the same. */
-  get found(): Found {
+  /** In the order of their addresses, so that an answer in another order is the same; null while nothing was found out. */
+  get found(): Found | null {
     return this.#found
   }
 
@@ -69,10 +70,15 @@ export class Watched {
       this.#log.info({ event: 'discovery.recovered', source: this.#name }, `${this.#name} can be asked again`)
     }
     const before = this.#found
-    if (!same(before, taken)) {
+    if (before === null || !same(before, taken)) {
       this.#found = taken
       this.#log.info(
-        { event: 'discovery.changed', source: this.#name, backends: taken.length, before: before.length },
+        {
+          event: 'discovery.changed',
+          source: this.#name,
+          backends: taken.length,
+          before: before?.length ?? 0,
+        },
         `${this.#name} now names ${taken.length} backends`,
       )
       this.#changed()
@@ -86,26 +92,39 @@ export class Watched {
     this.#answer()
     if (reason === this.#problem) return
     this.#problem = reason
-    const kept = this.#found.length
+    const kept = this.#found?.length ?? 0
+    const stay = kept === 0 ? '' : `, the ${kept} of before stay`
     this.#log.warn(
       { event: 'discovery.failed', source: this.#name, reason, kept },
-      `what backends there are could not be found out, the ${kept} of before stay: ${reason}`,
+      `what backends there are could not be found out${stay}: ${reason}`,
     )
   }
 }
 
-/** What was found, as a pool names its backends; or what is wrong with it. */
+/** What was found, as a pool names its backends; or what is wrong with it, types included: programs tell it, too. */
 function check(backends: readonly DiscoveredBackend[]): Found | string {
+  if (!Array.isArray(backends)) return `found ${kindOf(backends)}, expected a list of { address, weight }`
   if (backends.length > mostBackends)
     return `found ${backends.length} backends, expected at most ${mostBackends}`
   const found = new Map<string, Found[number]>()
-  for (const { address, weight } of backends) {
+  for (const backend of backends as readonly (Partial<DiscoveredBackend> | null)[]) {
+    const { address, weight = Number.NaN } = backend ?? {}
+    if (typeof address !== 'string')
+      return `found ${kindOf(backend)} without an address in a list, expected { address, weight }`
     const target = parseBackendAddress(address)
     const valid = Number.isInteger(weight) && weight >= 0 && weight <= 256
     if (target === undefined)
       return `found the address ${JSON.stringify(address)}, expected host:port or unix:/path`
-    if (!valid) return `found the weight ${weight} of ${address}, expected a whole number from 0 to 256`
+    if (!valid)
+      return `found the weight ${backend?.weight} of ${address}, expected a whole number from 0 to 256`
     found.set(address, Object.freeze({ address, target: Object.freeze(target), weight }))
   }
   return [...found.values()].sort((a, b) => (a.address < b.address ? -1 : 1))
+}
+
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return 'nothing'
+  return typeof value === 'string'
+    ? JSON.stringify(value.slice(0, 60))
+    : `a value of the type ${typeof value}`
 }

@@ -20,11 +20,21 @@ const drainOwed = 32
 const lost = 64
 /** Nothing but `onClose` comes any more. */
 const closed = 128
+/** The connect has succeeded or failed; accepted sockets are born so. */
+const settled = 256
 
 const unwritable = ending | lost | closed
 
 /** Queued chunks smaller than this are sent together: Bun has no gathering write. */
 const mergeLimit = 65_536
+
+/** Connects that were given up and have no outcome yet. */
+let givenUp = 0
+
+/** Bun cannot cancel a connect: one that was given up has a descriptor until it succeeds or fails, maybe minutes. */
+export function givenUpConnects(): number {
+  return givenUp
+}
 
 interface Remote {
   readonly address: string
@@ -52,7 +62,7 @@ export class BunSocket implements Socket {
   /** @param handle the accepted socket, or null for one that is still connecting */
   constructor(handle: Handle | null, handler: SocketHandler, context: unknown) {
     this.handle = handle
-    this.state = handle === null ? 0 : opened
+    this.state = handle === null ? 0 : opened | settled
     this.handler = handler
     this.context = context
   }
@@ -127,8 +137,10 @@ export class BunSocket implements Socket {
   /** The connect succeeded, maybe too late. */
   opened(handle: Handle): void {
     this.handle = handle
-    // Bun cannot cancel a connect, so one that was given up may still open.
+    this.state |= settled
+    // One that was given up may still open.
     if ((this.state & closed) !== 0) {
+      givenUp--
       handle.terminate()
       return
     }
@@ -139,6 +151,14 @@ export class BunSocket implements Socket {
     if ((this.state & closed) !== 0) return
     if (this.queue !== null) this.flush()
     else if ((this.state & (ending | finSent)) === ending) this.sendFin()
+  }
+
+  /** The connect failed, maybe too late. */
+  connectFailed(error: SocketError): void {
+    if ((this.state & settled) !== 0) return
+    this.state |= settled
+    if ((this.state & closed) !== 0) givenUp--
+    else this.finish(error)
   }
 
   received(chunk: Uint8Array): void {
@@ -177,6 +197,7 @@ export class BunSocket implements Socket {
   finish(error: SocketError | null): void {
     if ((this.state & closed) !== 0) return
     this.state |= closed
+    if ((this.state & settled) === 0) givenUp++
     this.stopTimer()
     this.queue = null
     this.queuedBytes = 0

@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs'
 import type { SocketHandler as BunHandler } from 'bun'
-import { BunSocket, type Handle } from './bun-socket.ts'
+import { BunSocket, givenUpConnects, type Handle } from './bun-socket.ts'
 import type {
   ConnectTarget,
   Listener,
@@ -18,7 +18,13 @@ import { claimUnixPath } from './unix-path.ts'
 const backlog = 4096
 
 /** The socket port over Bun's raw sockets. */
-export const bunSockets: SocketPort = { runtime: 'bun', listen, connect, collectGarbage: () => Bun.gc(true) }
+export const bunSockets: SocketPort = {
+  runtime: 'bun',
+  listen,
+  connect,
+  collectGarbage: () => Bun.gc(true),
+  givenUpConnects,
+}
 
 type Accept = (socket: Socket) => void
 
@@ -53,7 +59,7 @@ const connecting: BunHandler<BunSocket> = {
   connectError(handle, error) {
     const socket = handle.data
     const failure = socketError(error)
-    socket.finish(starting?.socket === socket ? immediateFailure(failure, starting.target) : failure)
+    socket.connectFailed(starting?.socket === socket ? immediateFailure(failure, starting.target) : failure)
   },
 }
 
@@ -87,7 +93,7 @@ function connect(
     }
     socket.limitConnect(connectTimeout)
   } catch (error) {
-    socket.finish(socketError(error))
+    socket.connectFailed(socketError(error))
   }
   starting = null
   return socket

@@ -137,6 +137,11 @@ export interface SocketPort {
   /** Frees the memory that closed sockets left. Blocks meanwhile; absent where the runtime does it by itself. */
   readonly collectGarbage?: () => void
   /**
+   * Connects of which `onClose` was told, and which still have a descriptor. Absent where that cannot be: those that
+   * were given up are cancelled.
+   */
+  readonly givenUpConnects?: () => number
+  /**
    * Opens a listener. `onConnection` gets each accepted socket, open, and MUST set its `handler` before it
    * returns. TCP_NODELAY is set. The backlog is 4096 (bounded by the kernel's `somaxconn`).
    * Rejects with an Error carrying `code` (`EADDRINUSE`, `EACCES`, ...).

@@ -72,6 +72,17 @@ describe.each([
     expect(seatsAreTunnels(running)).toBe(true)
     expect((await running.log.line('tunnel.opened', 0)).waitedMs).toBe(0)
   })
+
+  test('keeps nobody waiting for whom no backend is left', async () => {
+    const running = await gateway({ waitingRoom: { timeout: '30s' }, ...pool }, options)
+    for (let i = 0; i < 2; i++) await open(stage, running)
+    const waits = [await ask(stage, running), await ask(stage, running)]
+    await untilWaiting(running, 2)
+    running.gateway.disable(running.backend.address)
+    expect(await eventually(() => waits.every(({ status }) => status === 503))).toBe(true)
+    expect((await waits[0]?.answer)?.body).toContain('NO_BACKEND')
+    expect(running.gateway.admission).toMatchObject({ seats: 2, waiting: 0 })
+  })
 })
 
 test('HTTP requests take no seat', async () => {
@@ -422,4 +433,20 @@ test('who cannot reach its backend waits for a seat at another one', async () =>
   expect((await second.answer).status).toBe(101)
   expect(running.gateway.backends.map(({ seats }) => seats)).toEqual([1, 0])
   expect(seatsAreTunnels(running)).toBe(true)
+})
+
+test('a listener that drains the gateway as soon as somebody waits leaves nobody waiting', async () => {
+  const running = await gateway({ maxConnections: 1, waitingRoom: { size: 1, timeout: '30s' } })
+  const first = await open(stage, running)
+  const { gateway: it } = running
+  let drained: Promise<void> | null = null
+  it.on('room.level', () => {
+    drained ??= it.drain(5000)
+  })
+  const second = await ask(stage, running)
+  expect((await second.answer).status).toBe(503)
+  expect(it.admission).toMatchObject({ seats: 1, waiting: 0 })
+  first.close()
+  await drained
+  expect(it.admission).toMatchObject({ seats: 0, waiting: 0 })
 })

@@ -164,6 +164,30 @@ describe('a pool that discovers its backends', () => {
     expect([stops, gateway.backends.length]).toEqual([1, 1])
   })
 
+  test('and asks elsewhere after a reload keeps what was found before until that one answers', async () => {
+    const [one, two] = [await echo(), await echo()]
+    const other = new StaticSource()
+    const mine = new StaticSource(at(one.address))
+    const asking = (source: string): StageOptions => ({
+      listen: [{ port: 0, host: '127.0.0.1' }],
+      pools: { main: { discover: { source } }, beside: { discover: { source: 'other' } } },
+      routes: [{ pool: 'main' }],
+      timeouts: { drain: '50ms' },
+    })
+    const sources = { mine: () => mine, other: () => other }
+    const { gateway, port } = await stage.gateway({ ...asking('mine'), sources })
+    const talker = await new Talker(port).opened
+    await gateway.reload(asking('other') as GatewayOptions)
+    expect(gateway.backends.map(({ pool, address }) => [pool, address])).toEqual([['main', one.address]])
+    // Also through another reload while it still says nothing.
+    await gateway.reload({ ...(asking('other') as GatewayOptions), timeouts: { drain: '60ms' } })
+    await new Talker(port).opened
+    expect((await talker.ask('there')).data.toString()).toBe('there')
+    other.replace(at(two.address))
+    expect(await eventually(() => gateway.backends[0]?.address === two.address)).toBe(true)
+    expect((await talker.closed).code).toBe(1012)
+  })
+
   test('that asks for a source which is not there is a mistake that changes nothing', async () => {
     const { gateway } = await stage.gateway()
     const main = { discover: { source: 'yours' } }
@@ -185,6 +209,25 @@ describe('a pool that discovers its backends', () => {
     const { port } = await stage.gateway({ pools, sources: { silent: () => silent } })
     expect((await ask(port)).status).toBe(503)
   }, 10_000)
+})
+
+test.each([
+  ['texts', ['127.0.0.1:80'], 'found "127.0.0.1:80" without an address in a list'],
+  ['nothing in a list', [null], 'found nothing without an address'],
+  [
+    'numbers for addresses',
+    [{ address: 5, weight: 1 }],
+    'found a value of the type object without an address',
+  ],
+  ['no weight', [{ address: '127.0.0.1:80' }], 'found the weight undefined of 127.0.0.1:80'],
+  ['no list', 7, 'found a value of the type number, expected a list'],
+  ['nothing', undefined, 'found nothing, expected a list'],
+])('a program that says %s does not fail for it, and hears what is wrong', async (_, list, reason) => {
+  const one = await named('one')
+  const { source, port, log } = await discovering(at(one.address))
+  source.replace(list as unknown as DiscoveredBackend[])
+  expect((await log.line('discovery.failed')).reason).toContain(reason)
+  expect((await ask(port)).body).toBe('one')
 })
 
 test('a file is read again when it changes, and one with mistakes changes nothing', async () => {

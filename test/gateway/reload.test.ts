@@ -6,10 +6,11 @@ import type { Gateway } from '../../src/gateway/gateway.ts'
 import type { GatewayOptions } from '../../src/gateway/options.ts'
 import { EchoServer } from './support/echo-server.ts'
 import { eventually } from './support/eventually.ts'
-import { joinTunnel, rawTunnel } from './support/handshakes.ts'
+import { acceptUpgrade, joinTunnel, rawTunnel, upgradeRequest } from './support/handshakes.ts'
 import { answering } from './support/raw-backend.ts'
 import { Stage } from './support/stage.ts'
 import { Talker } from './support/talker.ts'
+import type { Wire } from './support/wire.ts'
 
 const stage = new Stage()
 afterEach(() => stage.close())
@@ -151,6 +152,21 @@ describe('a reload', () => {
       ...servers.slice(0, 4).map(({ address }) => address),
     ])
     expect(await ask(port)).toBe('e')
+  })
+
+  test('knows the addresses of new names although a weight was set by call while they were looked up', async () => {
+    const one = await named('one')
+    const { gateway, port } = await stage.gateway(options([one.address]))
+    const reload = gateway.reload(options([`localhost:${one.port}`]))
+    let weight = 2
+    const setting = setInterval(() => {
+      if (gateway.backends[0]?.address === one.address) gateway.setWeight(one.address, weight++)
+    }, 0)
+    await reload
+    clearInterval(setting)
+    const client = await stage.client(port)
+    client.send(request())
+    expect((await client.message()).body).toBe('one')
   })
 
   test('of log options changes which access lines are written', async () => {
@@ -393,6 +409,26 @@ describe('a backend', () => {
     expect(await (await one.connection(0)).ending()).toBe('fin')
     expect(await ask(port)).toBe('two')
     expect(one.connections).toHaveLength(1)
+  })
+
+  test('that leaves while an upgrade tries another one is not what it tries next', async () => {
+    let first = true
+    let reload = (_stays: number): Promise<unknown> => Promise.resolve()
+    const script = (index: number) => async (wire: Wire) => {
+      if (!first) return acceptUpgrade(wire)
+      first = false
+      await wire.message('request')
+      await reload(index)
+      return wire.close()
+    }
+    const backends = [await stage.raw(script(0)), await stage.raw(script(1))]
+    const addresses = backends.map(({ address }) => address)
+    const { gateway, port } = await stage.gateway(options(addresses))
+    reload = (stays) => gateway.reload(options([addresses[stays] as string]))
+    const client = await stage.client(port)
+    client.send(upgradeRequest())
+    expect((await client.message()).start).toBe('HTTP/1.1 502 Bad Gateway')
+    expect(backends.map(({ connections }) => connections.length).sort()).toEqual([0, 1])
   })
 
   test('that joins begins with a part of its share, unlike those of the start', async () => {

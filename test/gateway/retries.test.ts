@@ -288,6 +288,21 @@ describe('the budget', () => {
     expect(connects).toBeGreaterThan(110)
   })
 
+  test('counts an upgrade that it denies another backend once', async () => {
+    const { port, gateway } = await stage.gateway({
+      pools: {
+        main: {
+          backends: ['127.0.0.1:1', '127.0.0.1:2'],
+          retries: { budget: 0, minPerSecond: 0 },
+          ejection: never,
+        },
+      },
+    })
+    const client = await stage.client(port)
+    for (let i = 0; i < 5; i++) expect((await client.send(upgradeRequest()).message()).status).toBe(502)
+    expect(gateway.pools).toMatchObject([{ retries: 0, retriesDenied: 5 }])
+  })
+
   test('belongs to the pool: it survives a change of weights, and counts what all its routes do', async () => {
     const { port, gateway } = await stage.gateway({
       pools: {

@@ -18,7 +18,8 @@ export function clientKey(address: string): string {
   return `${hex(a)}:${hex(b)}:${hex(c)}:${hex(d)}::/64`
 }
 
-function withoutPort(text: string): string {
+/** An address as it stands in `X-Forwarded-For`, without the port or the brackets that some proxies write. */
+export function withoutPort(text: string): string {
   if (text.startsWith('[')) {
     const end = text.indexOf(']')
     return end === -1 ? text : text.slice(1, end)

@@ -2,7 +2,7 @@ import { jitter } from '../../core/jitter.ts'
 import type { DiscoveredBackend, DiscoverySink, DiscoverySource } from '../../gateway/discovery.ts'
 import { AddressBook } from './address-book.ts'
 import { Lookup } from './lookup.ts'
-import { chosenServices } from './services.ts'
+import { type ChosenService, chosenServices } from './services.ts'
 
 export interface DnsOptions {
   /** A host and the port of its backends, or the name of a service. */
@@ -64,8 +64,7 @@ export class DnsSource implements DiscoverySource {
   async #find(): Promise<{ backends: readonly DiscoveredBackend[]; ttl: number }> {
     const { ask } = this.#options
     this.#lookup.forget()
-    const all =
-      'host' in ask ? [{ ...ask, weight: 1 }] : chosenServices(await this.#lookup.services(ask.service))
+    const all = 'host' in ask ? [{ ...ask, weight: 1 }] : await this.#services(ask.service)
     const { found, ttl } = await this.#book.find(all.map(({ host }) => host))
     const backends = new Map<string, DiscoveredBackend>()
     for (const { host, port, weight } of all) {
@@ -75,6 +74,13 @@ export class DnsSource implements DiscoverySource {
       }
     }
     return { backends: [...backends.values()], ttl }
+  }
+
+  async #services(name: string): Promise<ChosenService[]> {
+    const services = await this.#lookup.services(name)
+    const chosen = chosenServices(services)
+    if (chosen !== null) return chosen
+    throw new Error(`${name}: every record has port 0`)
   }
 
   #bounded(milliseconds: number): number {

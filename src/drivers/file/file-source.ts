@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import type { DiscoveredBackend, DiscoverySink, DiscoverySource } from '../../gateway/discovery.ts'
 import { FileWatch, fileStamp } from './file-watch.ts'
 
-/** No list is this large; a wrong path easily is. */
-const mostBytes = 8 * 1024 * 1024
+/** The longest list is not this large, a wrong path easily is; and while it is parsed nothing else is done. */
+const mostBytes = 2 * 1024 * 1024
 
 /**
  * A list of backends in a file, which is read again when it changes. A file that is missing or has mistakes says
@@ -48,8 +48,11 @@ export class FileSource implements DiscoverySource {
 
   async #load(): Promise<readonly DiscoveredBackend[] | string> {
     try {
+      const found = await stat(this.#path)
+      // A pipe would keep whoever opens it waiting, a device gives without end.
+      if (!found.isFile()) return `${this.#path}: found no regular file, expected a list of backends`
+      if (found.size > mostBytes) return `${this.#path}: found more than 2 MiB, expected a list of backends`
       const bytes = await readFile(this.#path)
-      if (bytes.length > mostBytes) return `${this.#path}: found more than 8 MiB, expected a list of backends`
       return this.#parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException

@@ -1,7 +1,10 @@
-import { mkdir, mkdtemp, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { constants } from 'node:fs'
+import { mkdir, mkdtemp, open, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { eventually } from '../../../test/gateway/support/eventually.ts'
 import { FileWatch, fileStamp } from './file-watch.ts'
 
 let folder: string
@@ -75,4 +78,40 @@ test('a file that goes and comes back with other contents is told once it is bac
   await writeFile(path, 'two')
   await utimes(path, 1, 1)
   await changed
+})
+
+test('what a slow look has found does not count after what a later one found', async () => {
+  const path = join(folder, 'file')
+  await writeFile(path, 'one')
+  let told = 0
+  const slow: (() => void)[] = []
+  const stamp = async (file: string) => {
+    const found = await fileStamp(file)
+    // The look that finds the file cut short takes its time.
+    if (file === path && found?.split(':')[2] === '0')
+      await new Promise<void>((resolve) => slow.push(resolve))
+    return found
+  }
+  const known = await fileStamp(path)
+  watch = new FileWatch(path, known, () => told++, { stamp })
+  await writeFile(path, '')
+  expect(await eventually(() => slow.length > 0)).toBe(true)
+  await writeFile(path, 'two')
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  for (const resolve of slow) resolve()
+  await new Promise((resolve) => setTimeout(resolve, 1000))
+  expect(told).toBe(1)
+  // A busy folder tells of far more than there is to see.
+  expect(slow).toHaveLength(1)
+})
+
+test('what is written into a pipe is no change', async () => {
+  const path = join(folder, 'pipe')
+  execFileSync('mkfifo', [path])
+  const { told } = await watching(path, 50)
+  const reader = await open(path, constants.O_RDWR)
+  await reader.write('one')
+  await new Promise((resolve) => setTimeout(resolve, 600))
+  await reader.close()
+  expect(told()).toBe(0)
 })

@@ -13,6 +13,8 @@ export type FileStamp = string | null
 export interface FileWatchOptions {
   /** Milliseconds between two looks, for where nobody tells of changes. @default 2000 */
   readonly poll?: number
+  /** How a file is looked at. @default `fileStamp` */
+  readonly stamp?: (path: string) => Promise<FileStamp>
 }
 
 /**
@@ -26,20 +28,26 @@ export interface FileWatchOptions {
 export class FileWatch {
   readonly #path: string
   readonly #changed: () => void
+  readonly #stamp: (path: string) => Promise<FileStamp>
   readonly #watcher: FSWatcher | null
   readonly #poll: ReturnType<typeof setInterval>
   #known: FileStamp
   #seen: FileStamp
   #settling: ReturnType<typeof setTimeout> | null = null
   #stormSince = 0
+  /** Whether a look is under way, and whether something has happened since it began. */
+  #looking = false
+  #missed = false
   #closed = false
 
   /**
    * @param known the stamp of the contents that are known already; a change since then is told too
    * @param changed is called some time after each change, once for changes that follow closely
    */
-  constructor(path: string, known: FileStamp, changed: () => void, { poll = 2000 }: FileWatchOptions = {}) {
+  constructor(path: string, known: FileStamp, changed: () => void, options: FileWatchOptions = {}) {
+    const { poll = 2000, stamp = fileStamp } = options
     this.#path = path
+    this.#stamp = stamp
     this.#known = known
     this.#seen = known
     this.#changed = changed
@@ -55,8 +63,19 @@ export class FileWatch {
     if (this.#settling !== null) clearTimeout(this.#settling)
   }
 
+  /** One at a time: what two of them find may come in the wrong order, and a busy folder tells of very much. */
   async #look(): Promise<void> {
-    const stamp = await fileStamp(this.#path)
+    this.#missed = this.#looking
+    if (this.#looking) return
+    this.#looking = true
+    do {
+      this.#missed = false
+      this.#take(await this.#stamp(this.#path))
+    } while (this.#missed && !this.#closed)
+    this.#looking = false
+  }
+
+  #take(stamp: FileStamp): void {
     if (this.#closed || stamp === null || stamp === this.#seen) return
     this.#seen = stamp
     const now = performance.now()
@@ -85,10 +104,12 @@ function watchFolder(folder: string, told: () => void): FSWatcher | null {
   }
 }
 
-/** What is another for other contents; null when there is no file. */
+/** What is another for other contents; null when there is no file, or a pipe, of which nothing can be read again. */
 export async function fileStamp(path: string): Promise<FileStamp> {
   try {
-    const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true })
+    const found = await stat(path, { bigint: true })
+    if (found.isFIFO()) return null
+    const { dev, ino, size, mtimeNs, ctimeNs } = found
     return [dev, ino, size, mtimeNs, ctimeNs].join(':')
   } catch {
     return null

@@ -27,8 +27,21 @@ function configOf(options: Partial<GatewayOptions>): GatewayConfig {
 class Clock {
   readonly deadlines = new Set<{ expire(): void }>()
   time = 0
+  /** What is to come as soon as time passes. */
+  alarm: (() => void) | null = null
 
   readonly timers = {
+    environment: {
+      setAlarm: (ring: () => void) => {
+        this.alarm = () => {
+          this.alarm = null
+          ring()
+        }
+      },
+      clearAlarm: () => {
+        this.alarm = null
+      },
+    },
     now: () => this.time,
     schedule: (timer: { expire(): void }) => this.deadlines.add(timer),
     cancel: (timer: { expire(): void }) => this.deadlines.delete(timer),
@@ -40,7 +53,7 @@ const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
 /** An upgrade that only ever wants one of these backends. */
 class Wanting implements Applicant {
   readonly poolName: string
-  readonly setback: Failure | null = null
+  setback: Failure | null = null
   seat: Seat | null = null
   failure: Failure | null = null
   readonly #backends: readonly Backend[]
@@ -66,7 +79,7 @@ class Wanting implements Applicant {
     return this.#active.length === 0
   }
 
-  reroute(): null {
+  reroute(): Failure | null {
     return null
   }
 
@@ -211,4 +224,55 @@ test('who waits for a backend gets its seat when another connection turns away f
   expect(admission.reenter(first, new Wanting('main', [one], 'first'), 1000)).toBe(true)
   await settle()
   expect([first.backend, third.backend, admission.used, admission.waiting]).toEqual([null, two, 2, 1])
+})
+
+test('of hundreds that were set back each one gets the seat that it waits for, wherever it stands', async () => {
+  const clock = new Clock()
+  const [one, two, open] = ['a:1', 'b:1', 'c:1'].map((address, index) => {
+    const backend = new Backend(address, { kind: 'tcp', host: 'x', port: 1 })
+    backend.seats.configure({ maxConnections: index < 2 ? 1 : 1000, rate: null })
+    return backend
+  }) as [Backend, Backend, Backend]
+  const host = { timers: clock.timers, log: silent, events: new Emitter<GatewayEvents>() }
+  const admission = new Admission(host, configOf({}))
+  admission.enter(new Wanting('main', [one], 'first'))
+  const second = admission.enter(new Wanting('main', [two], 'second')) as Seat
+  const entered = Array.from({ length: 300 }, () => admission.enter(new Wanting('main', [open], 'x')) as Seat)
+  for (const [index, seat] of entered.entries()) {
+    const applicant = new Wanting('main', [index === 200 ? two : one], 'x')
+    applicant.setback = { code: 'BACKEND_CLOSED', message: 'it closed' }
+    expect(admission.reenter(seat, applicant, 1000)).toBe(true)
+  }
+  await settle()
+  expect([admission.used, admission.waiting]).toEqual([2, 300])
+  second.free()
+  for (let rings = 0; rings < 20 && admission.waiting === 300; rings++) {
+    await settle()
+    clock.alarm?.()
+  }
+  expect([entered[200]?.backend, admission.waiting, two.seats.used]).toEqual([two, 299, 1])
+  for (const seat of entered) seat.free()
+  await settle()
+  expect([admission.waiting, clock.alarm, clock.deadlines.size]).toEqual([0, null, 0])
+})
+
+test('a listener may send others away while a change of the configuration sends somebody away', async () => {
+  const clock = new Clock()
+  const backend = new Backend('a:1', { kind: 'tcp', host: 'x', port: 1 })
+  const host = { timers: clock.timers, log: silent, events: new Emitter<GatewayEvents>() }
+  const options = { pools: { main: { backends: ['a:1'], maxConnections: 1 } } }
+  const admission = new Admission(host, configOf(options))
+  const upgrades = [0, 1, 2, 3].map((index) => new Wanting('main', [backend], `client ${index}`))
+  const seats = upgrades.map((upgrade) => admission.enter(upgrade) as Seat)
+  const [, second, third] = upgrades as [Wanting, Wanting, Wanting]
+  second.reroute = () => ({ code: 'ROUTE_NOT_FOUND', message: 'no route' })
+  second.refused = () => seats[2]?.free()
+  third.reroute = () => {
+    throw new Error('it has gone')
+  }
+  admission.reconfigure({ config: configOf(options) } as never)
+  expect([admission.used, admission.waiting]).toEqual([1, 1])
+  seats[0]?.free()
+  await settle()
+  expect([seats[3]?.backend, admission.used, admission.waiting]).toEqual([backend, 1, 0])
 })

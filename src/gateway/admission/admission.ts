@@ -1,4 +1,5 @@
 import { type ClientAccount, ClientLedger, type ClientRefusal } from '../../core/admission/client-ledger.ts'
+import type { FairQueue } from '../../core/admission/fair-queue.ts'
 import { retryAfterSeconds } from '../../core/admission/retry-after.ts'
 import { TokenBucket } from '../../core/admission/token-bucket.ts'
 import { Timer } from '../../core/timer-wheel.ts'
@@ -26,8 +27,12 @@ const sweepInterval = 10_000
 /** Milliseconds after which it may help to come back when a client has as many connections as it may have. */
 const clientCapPause = 5000
 
-/** Clients of a room whose turn is passed on because what they can still be tried at has no room. */
-const mostSkips = 8
+/**
+ * Of those who were set back in a room so many are looked at in a dispatch, each of whom may wait for other backends;
+ * if there are more, there is another dispatch for them soon, in milliseconds.
+ */
+const mostLooks = 32
+const nextLooks = 10
 
 /**
  * Who gets a seat, who waits for one, and who is refused. Seats are counted for the gateway, each pool, each backend
@@ -39,7 +44,7 @@ export class Admission {
   used = 0
   readonly #host: AdmissionHost
   readonly #rooms = new Map<string, WaitingRoom<Seat>>()
-  /** Rooms in which somebody waits. */
+  /** Rooms in which somebody waits; another array when one is empty. */
   #crowded: WaitingRoom<Seat>[] = []
   /** Whose turn it is among them. */
   #turn = 0
@@ -69,7 +74,7 @@ export class Admission {
   /** Upgrades that wait, in all rooms. */
   get waiting(): number {
     let sum = 0
-    for (const { queue } of this.#crowded) sum += queue.size
+    for (const room of this.#crowded) sum += room.waiting
     return sum
   }
 
@@ -91,15 +96,21 @@ export class Admission {
   reconfigure(snapshot: Snapshot): void {
     this.#configure(snapshot.config)
     const waiting: Seat[] = []
-    for (const { queue } of this.#crowded) {
+    for (const { queue, setBack } of this.#crowded) {
+      for (let seat = setBack.next(); seat !== null; seat = setBack.next()) waiting.push(seat)
       for (let seat = queue.next(); seat !== null; seat = queue.next()) waiting.push(seat)
     }
     this.#crowded = []
     for (const seat of waiting) {
-      const { applicant, client } = seat.wait as Wait
+      const { wait } = seat
+      // Whoever was told of somebody before it has sent it away.
+      if (wait === null) continue
+      const { applicant, client } = wait
       const failure = applicant.reroute(snapshot)
       seat.room = this.room(applicant.poolName)
-      ;(seat.wait as Wait).place = this.#queue(seat, client)
+      this.#crowd(seat.room)
+      wait.queue = applicant.setback === null ? seat.room.queue : seat.room.setBack
+      wait.place = wait.queue.enter(seat, client)
       if (failure !== null) this.#refuse(seat, failure)
     }
     for (const room of this.#rooms.values()) this.#assess(room)
@@ -118,18 +129,18 @@ export class Admission {
     }
     const room = this.room(applicant.poolName)
     const seat = new Seat(this, room, account)
-    const free = room.queue.size === 0 && room.used < room.cap && !this.#exhausted && this.#pause() === 0
+    const free = room.waiting === 0 && room.used < room.cap && !this.#exhausted && this.#pause() === 0
     const chosen = free ? applicant.choose() : Number.POSITIVE_INFINITY
-    if (chosen === null || (!free && room.queue.size === 0 && applicant.hopeless())) {
+    if (chosen === null || (!free && room.waiting === 0 && applicant.hopeless())) {
       seat.free()
-      return noBackend(room)
+      return noBackend(room.name)
     }
     if (typeof chosen !== 'number') {
       this.#take(seat, chosen)
       return seat
     }
     if (client === undefined) client = applicant.clientKey()
-    return this.#wait(seat, applicant, client, room.timeout) ?? seat
+    return this.#apply(seat, applicant, client) ?? seat
   }
 
   /**
@@ -138,9 +149,12 @@ export class Admission {
    * @returns false when it may not; then nothing has happened
    */
   reenter(seat: Seat, applicant: Applicant, milliseconds: number): boolean {
-    if (seat.room.queue.full || this.#stopped) return false
+    const { room } = seat
+    if (room.full || this.#stopped) return false
     this.#vacate(seat)
-    this.#wait(seat, applicant, applicant.clientKey(), milliseconds)
+    this.#crowd(room)
+    // Each on its own: two of one client may wait for different backends.
+    this.#wait(seat, new Wait(seat, applicant, null, room.setBack), milliseconds)
     // What it had may be what somebody else waits for.
     this.wake()
     return true
@@ -198,8 +212,8 @@ export class Admission {
     for (const [name, { maxConnections: cap, waitingRoom }] of Object.entries(pools)) {
       this.room(name).configure(waitingRoom, cap ?? Number.POSITIVE_INFINITY)
     }
-    for (const [name, { used, queue }] of this.#rooms) {
-      if (!(name in pools) && used === 0 && queue.size === 0) this.#rooms.delete(name)
+    for (const [name, { used, waiting }] of this.#rooms) {
+      if (!(name in pools) && used === 0 && waiting === 0) this.#rooms.delete(name)
     }
   }
 
@@ -225,10 +239,10 @@ export class Admission {
   }
 
   /** Gives a seat a place in its room; or says why not, with the seat freed. */
-  #wait(seat: Seat, applicant: Applicant, client: string | null, milliseconds: number): Failure | null {
+  #apply(seat: Seat, applicant: Applicant, client: string | null): Failure | null {
     const { room } = seat
     const { queue } = room
-    if (queue.full) {
+    if (room.full) {
       const full = room.refusal('WAITING_ROOM_FULL', this.#host.timers.now())
       const yielding = queue.yielding(client)
       if (yielding === null) {
@@ -237,19 +251,22 @@ export class Admission {
       }
       this.#refuse(yielding.item, full)
     }
-    const place = this.#queue(seat, client)
-    seat.wait = new Wait(seat, applicant, client, place)
-    this.#host.timers.schedule(seat.wait.timer, milliseconds)
-    this.#assess(room)
-    // For those before it everything was looked at already.
-    if (room.queue.size === 1) this.wake()
+    this.#crowd(room)
+    this.#wait(seat, new Wait(seat, applicant, client, queue), room.timeout)
+    // For those before it everything was looked at already, and what has no room for them has none for it.
+    if (queue.size === 1) this.wake()
     return null
   }
 
-  #queue(seat: Seat, client: string | null) {
-    const { room } = seat
-    if (room.queue.size === 0) this.#crowded.push(room)
-    return room.queue.enter(seat, client)
+  #wait(seat: Seat, wait: Wait, milliseconds: number): void {
+    seat.wait = wait
+    this.#host.timers.schedule(wait.timer, milliseconds)
+    this.#assess(seat.room)
+  }
+
+  /** Somebody is about to wait there. */
+  #crowd(room: WaitingRoom<Seat>): void {
+    if (room.waiting === 0) this.#crowded.push(room)
   }
 
   /** Takes a seat out of its room. */
@@ -258,10 +275,13 @@ export class Admission {
     if (wait === null) return
     seat.wait = null
     this.#host.timers.cancel(wait.timer)
-    room.queue.leave(wait.place)
-    if (room.queue.size === 0) {
-      this.#crowded.splice(this.#crowded.indexOf(room), 1)
-      if (this.#crowded.length === 0) this.#exhausted = false
+    wait.queue.leave(wait.place)
+    if (room.waiting === 0) {
+      this.#crowded = this.#crowded.filter((other) => other !== room)
+      if (this.#crowded.length === 0) {
+        this.#exhausted = false
+        this.#setAlarm(null)
+      }
     }
     this.#assess(room)
   }
@@ -284,6 +304,7 @@ export class Admission {
       if (pause > 0) {
         this.#exhausted = true
         soonest = Math.min(soonest, pause)
+        for (const room of this.#crowded) this.#dismissHopeless(room)
         break
       }
       this.#turn = this.#turn < this.#crowded.length ? this.#turn : 0
@@ -298,38 +319,56 @@ export class Admission {
 
   /** 0 when somebody left the room; else milliseconds until somebody may, Infinity when a seat has to be freed. */
   #seatOne(room: WaitingRoom<Seat>): number {
-    if (room.used >= room.cap) return Number.POSITIVE_INFINITY
-    let soonest = Number.POSITIVE_INFINITY
-    for (let skips = 0; skips <= mostSkips; skips++) {
-      const seat = room.queue.peek()
-      if (seat === null) return 0
-      const { applicant } = seat.wait as Wait
-      const chosen = applicant.choose()
-      if (chosen === null) {
-        if (applicant.setback === null) this.#dismiss(room)
-        else this.#refuse(seat, applicant.setback)
-        return 0
-      }
-      if (typeof chosen !== 'number') {
-        room.queue.skip()
-        this.#unqueue(seat)
-        room.served(this.#host.timers.now())
-        this.#take(seat, chosen)
-        applicant.seated(chosen)
-        return 0
-      }
-      soonest = Math.min(soonest, chosen)
-      // For everybody else it is the same; one that was set back just has fewer backends to hope for.
-      if (applicant.setback === null) break
-      room.queue.skip()
+    if (room.used >= room.cap) return this.#dismissHopeless(room) ? 0 : Number.POSITIVE_INFINITY
+    const { setBack, queue } = room
+    let soonest = setBack.size > mostLooks ? nextLooks : Number.POSITIVE_INFINITY
+    // They came first, and each may have other backends to hope for.
+    for (let looks = Math.min(setBack.size, mostLooks); looks > 0; looks--) {
+      const wait = this.#seatNext(room, setBack)
+      if (wait === 0) return 0
+      soonest = Math.min(soonest, wait)
+      setBack.skip()
     }
-    return soonest
+    // For everybody else it is the same as for the first.
+    return queue.size === 0 ? soonest : Math.min(soonest, this.#seatNext(room, queue))
   }
 
-  /** Nobody there is left who could serve them: those who wait are told now. */
-  #dismiss(room: WaitingRoom<Seat>): void {
-    for (let seat = room.queue.peek(); seat !== null; seat = room.queue.peek()) {
-      this.#refuse(seat, seat.wait?.applicant.setback ?? noBackend(room))
+  /** The same for the next one of a queue in which somebody waits. */
+  #seatNext(room: WaitingRoom<Seat>, queue: FairQueue<Seat>): number {
+    const seat = queue.peek() as Seat
+    const { applicant } = seat.wait as Wait
+    const chosen = applicant.choose()
+    if (typeof chosen === 'number') return chosen
+    if (chosen !== null) {
+      queue.skip()
+      this.#unqueue(seat)
+      room.served(this.#host.timers.now())
+      this.#take(seat, chosen)
+      applicant.seated(chosen)
+    } else this.#dismiss(seat)
+    return 0
+  }
+
+  /** Where nobody may be seated now: whether somebody was told that there is nobody left to wait for. */
+  #dismissHopeless({ queue, setBack }: WaitingRoom<Seat>): boolean {
+    const seat = queue.peek() ?? setBack.peek()
+    if (seat?.wait?.applicant.hopeless() !== true) return false
+    this.#dismiss(seat)
+    return true
+  }
+
+  /** Nobody there is left who could serve it, and, unless that is because others have failed it, anybody else there. */
+  #dismiss(first: Seat): void {
+    const { queue, setBack, name } = first.room
+    const setback = first.wait?.applicant.setback ?? null
+    if (setback !== null) {
+      this.#refuse(first, setback)
+      return
+    }
+    for (const all of [queue, setBack]) {
+      for (let seat = all.peek(); seat !== null; seat = all.peek()) {
+        this.#refuse(seat, seat.wait?.applicant.setback ?? noBackend(name))
+      }
     }
   }
 
@@ -355,7 +394,7 @@ function sweep(admission: Admission): void {
   admission.sweep()
 }
 
-function noBackend({ name }: WaitingRoom<Seat>): Failure {
+function noBackend(name: string): Failure {
   return { code: 'NO_BACKEND', message: `pool ${name} has no backend for this connection` }
 }
 

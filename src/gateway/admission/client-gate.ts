@@ -32,7 +32,7 @@ export class ClientGate<Client extends Sheddable> {
 
   constructor(host: GateHost<Client>) {
     this.#host = host
-    this.#refused = new RefusedClients(host.timers)
+    this.#refused = new RefusedClients(host.timers, host.descriptors)
   }
 
   /** Whether this client may come in; if not, it was answered already. */
@@ -42,7 +42,6 @@ export class ClientGate<Client extends Sheddable> {
     if (room || this.#shed()) return true
     descriptors.refused()
     this.#refused.add(socket, this.#answer(), descriptors.mostRefusing)
-    descriptors.refusing = this.#refused.size
     return false
   }
 

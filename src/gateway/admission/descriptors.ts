@@ -16,6 +16,8 @@ interface DescriptorsHost {
   readonly clients: { readonly size: number }
   readonly tunnels: { readonly size: number }
   readonly backendConnections: { readonly size: number }
+  /** Connects that were given up and have a descriptor all the same, for probes too. */
+  givenUpConnects(): number
   /** As the present configuration says. */
   limits(): { readonly clientConnections?: number | undefined }
 }
@@ -69,7 +71,9 @@ export class Descriptors {
     this.#limit = descriptorLimit()
     const share = Math.floor(this.#limit * reserveShare)
     this.#reserve = Math.min(mostReserve, Math.max(leastReserve, share))
-    this.#othersAtStart = openDescriptors() ?? presumedOthers
+    const open = openDescriptors()
+    // Some clients may have come already.
+    this.#othersAtStart = open === null ? presumedOthers : Math.max(0, open - this.#used)
     this.#others = this.#othersAtStart
     const wanted = this.#host.limits().clientConnections
     if (wanted === undefined || wanted <= this.clientLimit) return
@@ -145,7 +149,8 @@ export class Descriptors {
 
   get #used(): number {
     const { clients, tunnels, backendConnections } = this.#host
-    return clients.size + 2 * tunnels.size + backendConnections.size + this.connecting + this.refusing
+    const connects = this.connecting + this.#host.givenUpConnects()
+    return clients.size + 2 * tunnels.size + backendConnections.size + connects + this.refusing
   }
 
   /** The gateway may live in a program that opens descriptors of its own. */

@@ -5,6 +5,11 @@ import type { Timers } from '../timers.ts'
 /** How long a refused client has to read its answer and leave. */
 const patience = 1000
 
+/** Where they are counted, since each has a descriptor. */
+interface RefusedCount {
+  refusing: number
+}
+
 /**
  * Clients that were answered without being asked what they want. A socket that is closed while it has unread bytes
  * is reset, which can destroy the answer on its way (RFC 9112 §9.6), so each stays for a moment while what it sends
@@ -13,13 +18,11 @@ const patience = 1000
 export class RefusedClients {
   readonly #live = new Set<RefusedClient>()
   readonly #timers: Timers
+  readonly #descriptors: RefusedCount
 
-  constructor(timers: Timers) {
+  constructor(timers: Timers, descriptors: RefusedCount) {
     this.#timers = timers
-  }
-
-  get size(): number {
-    return this.#live.size
+    this.#descriptors = descriptors
   }
 
   /** @param most who may stay at a time */
@@ -28,8 +31,7 @@ export class RefusedClients {
       if (this.#live.size < most) break
       oldest.close()
     }
-    const client = new RefusedClient(this.#live, this.#timers, socket)
-    this.#live.add(client)
+    new RefusedClient(this, this.#timers, socket)
     socket.write(answer)
     socket.end()
   }
@@ -37,20 +39,31 @@ export class RefusedClients {
   abort(): void {
     for (const client of this.#live) client.close()
   }
+
+  came(client: RefusedClient): void {
+    this.#live.add(client)
+    this.#descriptors.refusing = this.#live.size
+  }
+
+  gone(client: RefusedClient): void {
+    this.#live.delete(client)
+    this.#descriptors.refusing = this.#live.size
+  }
 }
 
 class RefusedClient {
-  readonly #live: Set<RefusedClient>
+  readonly #all: RefusedClients
   readonly #timers: Timers
   readonly #socket: Socket
   readonly #timer = new Timer<RefusedClient>(this, close)
 
-  constructor(live: Set<RefusedClient>, timers: Timers, socket: Socket) {
-    this.#live = live
+  constructor(all: RefusedClients, timers: Timers, socket: Socket) {
+    this.#all = all
     this.#timers = timers
     this.#socket = socket
     socket.context = this
     socket.handler = refusedHandler
+    all.came(this)
     timers.schedule(this.#timer, patience)
   }
 
@@ -61,7 +74,7 @@ class RefusedClient {
   }
 
   closed(): void {
-    this.#live.delete(this)
+    this.#all.gone(this)
     this.#timers.cancel(this.#timer)
   }
 }

@@ -1,5 +1,5 @@
 import type { ClientAccount } from '../../core/admission/client-ledger.ts'
-import type { Place } from '../../core/admission/fair-queue.ts'
+import type { FairQueue, Place } from '../../core/admission/fair-queue.ts'
 import { Timer } from '../../core/timer-wheel.ts'
 import type { Backend } from '../backend.ts'
 import type { Failure } from '../failure.ts'
@@ -86,12 +86,15 @@ export class Wait {
   readonly applicant: Applicant
   readonly client: string | null
   readonly timer: Timer<Seat>
+  /** Which of those of the room. */
+  queue: FairQueue<Seat>
   place: Place<Seat>
 
-  constructor(seat: Seat, applicant: Applicant, client: string | null, place: Place<Seat>) {
+  constructor(seat: Seat, applicant: Applicant, client: string | null, queue: FairQueue<Seat>) {
     this.applicant = applicant
     this.client = client
-    this.place = place
+    this.queue = queue
+    this.place = queue.enter(seat, client)
     this.timer = new Timer<Seat>(seat, onDeadline)
   }
 }

@@ -5,11 +5,11 @@ import type { WaitingRoom } from './waiting-room.ts'
 /** Tells that a waiting room has become full, is filling, or is calm again. */
 export function tellLevel(
   { log, events }: { readonly log: Log; readonly events: GatewayEmitter },
-  { name: pool, level, queue }: WaitingRoom<unknown>,
+  { name: pool, level, waiting, capacity: size }: WaitingRoom<unknown>,
 ): void {
-  const change = { pool, level, waiting: queue.size, size: queue.capacity }
+  const change = { pool, level, waiting, size }
   const line = { event: 'room.level', ...change }
-  const text = `${queue.size} of ${queue.capacity} wait for a seat in pool ${pool}`
+  const text = `${waiting} of ${size} wait for a seat in pool ${pool}`
   if (level === 'calm') log.info(line, text)
   else log.warn(line, level === 'full' ? `the waiting room is full: ${text}` : text)
   if (events.listens('room.level')) events.emit('room.level', change)

@@ -15,7 +15,13 @@ const memory = 3000
 /** A pool's seats, and those who wait for one. Known by the pool's name, so it outlives every change of the pool. */
 export class WaitingRoom<Waiting> {
   readonly name: string
+  /** Those who were not tried with any backend yet. */
   readonly queue = new FairQueue<Waiting>(0)
+  /**
+   * Those with whom a backend has failed, who wait for another one. Apart from the others, whom they must not hold up:
+   * what has no room for them may have some for everybody else.
+   */
+  readonly setBack = new FairQueue<Waiting>(Number.POSITIVE_INFINITY)
   /** Upgrades under way and live tunnels. */
   used = 0
   cap = Number.POSITIVE_INFINITY
@@ -28,6 +34,19 @@ export class WaitingRoom<Waiting> {
 
   constructor(name: string) {
     this.name = name
+  }
+
+  /** How many wait. */
+  get waiting(): number {
+    return this.queue.size + this.setBack.size
+  }
+
+  get capacity(): number {
+    return this.queue.capacity
+  }
+
+  get full(): boolean {
+    return this.waiting >= this.capacity
   }
 
   configure({ size, timeout }: WaitingRoomConfig, cap: number): void {
@@ -43,9 +62,9 @@ export class WaitingRoom<Waiting> {
 
   /** The answer to somebody for whom there is no seat in time. */
   refusal(code: 'WAITING_ROOM_FULL' | 'WAITED_TOO_LONG', now: number): Failure {
-    const { size } = this.queue
+    const { waiting } = this
     const pace = this.#served.perSecond(now)
-    const expected = size === 0 ? 0 : Math.max((size * 1000) / pace, 0)
+    const expected = waiting === 0 ? 0 : Math.max((waiting * 1000) / pace, 0)
     return {
       code,
       message:
@@ -58,11 +77,11 @@ export class WaitingRoom<Waiting> {
 
   /** Takes note of how crowded it is now; true when that is news. */
   assess(): boolean {
-    const { size, capacity } = this.queue
+    const { waiting, capacity } = this
     const before = this.level
-    if (capacity > 0 && size >= capacity) this.level = 'full'
-    else if (size < capacity * calmBelow || size === 0) this.level = 'calm'
-    else if (this.level === 'calm' && size >= capacity * fillingAt) this.level = 'filling'
+    if (capacity > 0 && waiting >= capacity) this.level = 'full'
+    else if (waiting < capacity * calmBelow || waiting === 0) this.level = 'calm'
+    else if (this.level === 'calm' && waiting >= capacity * fillingAt) this.level = 'filling'
     return this.level !== before
   }
 }

@@ -27,6 +27,8 @@ export class GrowingShares {
   #picks = 0
   /** Sum of the weights of those who may get connections, as far as they have grown. */
   #sum = 0
+  /** The largest of these shares, up to 1: whoever has as much is behind nobody. */
+  #largest = 1
   #summedAt = Number.NEGATIVE_INFINITY
 
   /** @param now milliseconds of the clock in which `slowSince` is told */
@@ -44,11 +46,12 @@ export class GrowingShares {
     const member = (this.#backends[index] as Backend).health
     const now = this.#now()
     const factor = shareOf(member, now)
-    if (factor >= 1) return true
+    const sum = this.#sumAt(now)
+    if (factor >= this.#largest) return true
     let turns = this.#turns[index] as number
     if (this.#since[index] === member.slowSince) {
       const picks = this.#picks - (this.#countedTo[index] as number)
-      if (picks > 0) turns += (picks * factor * (this.#weights[index] as number)) / this.#sumAt(now)
+      if (picks > 0) turns += (picks * factor * (this.#weights[index] as number)) / sum
     } else {
       // Its first turn is now: who can only be warmed by requests must not wait for them.
       this.#since[index] = member.slowSince as number
@@ -71,10 +74,14 @@ export class GrowingShares {
     if (now - this.#summedAt < staleAfter) return this.#sum
     this.#summedAt = now
     this.#sum = 0
+    this.#largest = 0
     for (let i = 0; i < this.#backends.length; i++) {
       const { state, health } = this.#backends[i] as Backend
-      if (state === 'active' && health.available)
-        this.#sum += (this.#weights[i] as number) * shareOf(health, now)
+      const weight = this.#weights[i] as number
+      if (state !== 'active' || !health.available || weight === 0) continue
+      const share = shareOf(health, now)
+      this.#sum += weight * share
+      this.#largest = Math.max(this.#largest, share)
     }
     return this.#sum
   }

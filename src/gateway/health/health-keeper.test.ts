@@ -1,9 +1,11 @@
 import { afterEach, describe, expect, test } from 'vitest'
+import { stillHeld } from '../../../test/gateway/support/garbage.ts'
 import { Emitter } from '../../core/emitter.ts'
 import { Timer } from '../../core/timer-wheel.ts'
 import type { Socket, SocketPort } from '../../net/socket.ts'
 import { Backend } from '../backend.ts'
 import { Timers } from '../timers.ts'
+import type { Tunnel } from '../tunnel.ts'
 import { HealthKeeper } from './health-keeper.ts'
 import type { HealthConfig } from './health-options.ts'
 import { PoolHealth } from './pool-health.ts'
@@ -18,7 +20,7 @@ afterEach(async () => {
 })
 
 /** A keeper whose connections stay under way until they are aborted. */
-function makeKeeper() {
+function makeKeeper(tunnels: ReadonlySet<Tunnel> = new Set()) {
   const timers = new Timers()
   const attempts: unknown[] = []
   let told: () => void = () => {}
@@ -41,7 +43,7 @@ function makeKeeper() {
     sockets,
     log,
     events: new Emitter(),
-    tunnels: new Set(),
+    tunnels,
     announce() {},
     closeGrace: () => 1000,
   })
@@ -200,4 +202,27 @@ describe('who is ejected', () => {
     await apart(1200)
     expect(attempts).toHaveLength(0)
   })
+})
+
+test('tunnels that were closed because their backend died are not held until it is well again', async () => {
+  const tunnels = new Set<Tunnel>()
+  const { keeper, adopt } = makeKeeper(tunnels)
+  const backend = makeBackend()
+  const held: WeakRef<Tunnel>[] = []
+  const told = new Promise<void>((resolve) => {
+    for (let index = 0; index < 10; index++) {
+      const tunnel = { backend, activity: 0, leaving: false, close } as unknown as Tunnel
+      function close() {
+        tunnels.delete(tunnel)
+        if (tunnels.size === 0) resolve()
+      }
+      tunnels.add(tunnel)
+      held.push(new WeakRef(tunnel))
+    }
+  })
+  adopt([backend], { health: { ...health, timeout: 1, closeTunnels: 10 } })
+  keeper.start()
+  await told
+  expect(backend.health.probe.status).toBe('down')
+  expect(await stillHeld(held)).toBe(0)
 })

@@ -315,7 +315,11 @@ export class HealthKeeper {
         over,
         patience: this.#host.closeGrace(),
         concerns: () => true,
-        onStep: (left) => left === 0,
+        onStep: (left) => {
+          // It holds every tunnel that was there, for as long as the backend is dead.
+          if (left === 0) ward.closer = null
+          return left === 0
+        },
       },
     )
   }

@@ -82,6 +82,18 @@ describe('slow start', () => {
     expect(shares(10)).toEqual([5, 5])
   })
 
+  test('those who have grown as far as anybody are behind nobody: none is refused in any pick', () => {
+    const { records, health, clock } = makePool(new Array(50).fill(1))
+    for (const record of records) record.slowSince = 0
+    clock.now = 10_000
+    const shares = health.shares()
+    for (let pick = 0; pick < 500; pick++) {
+      health.begin(shares, 'none', 0)
+      expect(health.accepts(pick % 3)).toBe(true)
+      health.picked(pick % 3)
+    }
+  })
+
   test('the answer about a backend is the same throughout a pick', () => {
     const { records, health } = makePool([1, 1])
     for (const record of records) record.slowSince = 0

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { ConnectTarget, SocketPort } from '../socket.ts'
+import type { ConnectTarget, Socket, SocketPort } from '../socket.ts'
 import { PeerProcess } from './peer-process.ts'
 import { Recorder } from './recorder.ts'
 import { connectPair, descriptors, eventually, loopTurns, patient, temporaryDirectory } from './workbench.ts'
@@ -84,6 +84,33 @@ export function connectingContract(load: () => Promise<SocketPort>): void {
       expect(await eventually(() => descriptors() <= before + peer.descriptors)).toBe(true)
       expect(lost.events).toEqual(['close'])
       expect(cancelled.events).toEqual(['close'])
+    }, 20_000)
+
+    test('a connect that was given up has no descriptor, or is counted for as long as it has', async () => {
+      const port = await load()
+      await using peer = await PeerProcess.start('full')
+      const target = { ip: '127.0.0.1', port: Number(await peer.line()) }
+      const givenUp = () => port.givenUpConnects?.() ?? 0
+      const fitting: Socket[] = []
+      for (;;) {
+        const side = new Recorder()
+        const socket = port.connect(target, 300, side, null)
+        await side.until(() => side.events.length > 0)
+        if (side.error !== undefined) break
+        fitting.push(socket)
+      }
+      const before = descriptors() - givenUp()
+      const lost = Array.from({ length: 10 }, (_, index) => {
+        const side = new Recorder()
+        const socket = port.connect(target, index < 5 ? 50 : patient, side, null)
+        if (index >= 5) setTimeout(() => socket.abort(), 50)
+        return side
+      })
+      for (const side of lost) await side.closed()
+      expect(await eventually(() => descriptors() - before === givenUp())).toBe(true)
+      peer.say('go')
+      expect(await eventually(() => givenUp() === 0 && descriptors() <= before)).toBe(true)
+      for (const socket of fitting) socket.abort()
     }, 20_000)
 
     test('a timeout that did not strike keeps quiet', async () => {

@@ -26,6 +26,8 @@ export function randomOptions(
     ...(!calm && often(0.3, { maxAge: '5s' as const })),
   }
   const source = { policy: 'source-ip-hash' as const }
+  const rate = () => ({ perSecond: chance.int(1, 50), burst: chance.int(1, 5) })
+  const limited = calm || crowded ? 0 : 0.3
   return {
     listen: [{ port: 8080 }, { path: '/run/sim.sock' }],
     pools: {
@@ -34,9 +36,19 @@ export function randomOptions(
         backends: addresses.map((address) => ({ address, weight: chance.int(1, 3) })),
         ...often(calm ? 0 : 0.4, { health }),
         ...often(0.3, { slowStart: { window: '2s' as const } }),
+        ...often(limited, { maxConnections: chance.int(1, 6) }),
+        ...often(limited, { maxConnectionsPerBackend: chance.int(1, 4) }),
+        ...often(limited, { connectRate: rate() }),
+        ...often(0.5, { waitingRoom: { size: chance.int(0, 6), timeout: '3s' as const } }),
         // A restart takes 30 seconds, in which a crowd would find nobody.
         drainOnRestart: chance.is(0.5) && !crowded,
       },
+    },
+    admission: {
+      ...often(limited, { maxConnections: chance.int(1, 8) }),
+      ...often(limited, { maxConnectionsPerClient: chance.int(1, 6) }),
+      ...often(limited, { rate: rate() }),
+      ...often(limited, { ratePerClient: rate() }),
     },
     routes: chance.is(0.2) ? [{ ...route, ...source }] : [route],
     timeouts: calm

@@ -234,7 +234,8 @@ export class TunnelClient extends Party {
 function checkOwnAnswer(around: Surroundings, { status, body, fields }: Message): void {
   const code = /\(([A-Z_]+), request \S+\)\n$/.exec(body)?.[1]
   around.count(`gateway ${status} ${code}`)
-  if (![408, 502, 503, 504].includes(status)) around.world.violated(`the gateway answered ${status} ${body}`)
+  if (![408, 429, 502, 503, 504].includes(status))
+    around.world.violated(`the gateway answered ${status} ${body}`)
   if (fields.get('content-length') === undefined)
     around.world.violated('an answer of the gateway without length')
   if (around.calm) around.world.violated(`in calm weather the gateway answered ${status} ${body}`)

@@ -1,6 +1,7 @@
 import { formatProblems } from '../../../src/core/options/check-options.ts'
 import { Gateway } from '../../../src/gateway/gateway.ts'
 import type { Log } from '../../../src/gateway/log.ts'
+import type { GatewayOptions } from '../../../src/gateway/options.ts'
 import { parseOptions } from '../../../src/gateway/parse-options.ts'
 import { Tunnel } from '../../../src/gateway/tunnel.ts'
 import type { ConnectTarget } from '../../../src/net/socket.ts'
@@ -36,7 +37,17 @@ const closingTime = 1000
 const queueMargin = 2048
 
 /** What operators and the world do, and how often. */
-const rough = { ill: 3, well: 2, drain: 1, enable: 2, disable: 0.5, weight: 1, break: 1, nothing: 3 }
+const rough = {
+  ill: 3,
+  well: 2,
+  drain: 1,
+  enable: 2,
+  disable: 0.5,
+  weight: 1,
+  reload: 1,
+  break: 1,
+  nothing: 3,
+}
 
 /** The same for a crowd, which needs backends to go to. */
 const busy: typeof rough = {
@@ -46,6 +57,7 @@ const busy: typeof rough = {
   enable: 8,
   disable: 0,
   weight: 0,
+  reload: 0,
   break: 3,
   nothing: 0,
 }
@@ -167,8 +179,7 @@ class Simulation {
   }
 
   #makeGateway(): Gateway {
-    const addresses = this.#backends.map(({ address }) => address)
-    const parsed = parseOptions(randomOptions(this.#chance, addresses, this.#around))
+    const parsed = parseOptions(this.#options())
     if ('problems' in parsed) throw new Error(formatProblems(parsed.problems))
     const gateway = new Gateway(parsed.config, {
       sockets: this.#ours,
@@ -186,6 +197,14 @@ class Simulation {
     return gateway
   }
 
+  /** A random configuration, some backends left out of it. */
+  #options(): GatewayOptions {
+    const { length } = this.#backends
+    const some = this.#backends.slice(0, this.#chance.is(0.5) ? length : this.#chance.int(1, length))
+    const addresses = some.map(({ address }) => address)
+    return randomOptions(this.#chance, addresses, this.#around)
+  }
+
   #addClient(Client: typeof HttpClient | typeof TunnelClient, index: number): Party {
     const unix = this.#chance.is(0.2)
     const target: ConnectTarget = unix ? { path: '/run/sim.sock' } : { ip: '127.0.0.1', port: 8080 }
@@ -200,16 +219,33 @@ class Simulation {
     const gateway = this.#gateway
     const site = chance.pick(this.#backends)
     const { address } = site
+    const here = gateway.backends.some((one) => one.address === address)
     const act = chance.weighted(this.#endings > 0 ? busy : rough)
     if (act !== 'nothing') this.#around.count(`operator ${act}`)
     if (act === 'ill' || act === 'well') site.ill = act === 'ill'
-    else if (act === 'drain')
+    else if (act === 'break') [...this.#ours.live].at(chance.int(0, 20))?.fail('timeout')
+    else if (act === 'enable') for (const one of gateway.backends) gateway.enable(one.address)
+    else if (act === 'reload') void this.#reload()
+    else if (here) this.#order(act, address)
+    if (!this.#closing) this.#world.after(chance.size(4000), () => this.#disturb())
+  }
+
+  /** An operator concerns himself with one backend. */
+  #order(act: keyof typeof rough, address: string): void {
+    const chance = this.#chance
+    const gateway = this.#gateway
+    if (act === 'drain')
       void this.#await('drain', gateway.drain(address, { over: chance.size(5000) + 1 }), false)
-    else if (act === 'enable') for (const one of this.#backends) gateway.enable(one.address)
     else if (act === 'disable') gateway.disable(address)
     else if (act === 'weight') gateway.setWeight(address, chance.int(0, 5))
-    else if (act === 'break') [...this.#ours.live].at(chance.int(0, 20))?.fail('timeout')
-    if (!this.#closing) this.#world.after(chance.size(4000), () => this.#disturb())
+  }
+
+  /** Another configuration, unless the end comes first: then it is refused. */
+  async #reload(): Promise<void> {
+    const done = this.#gateway.reload(this.#options()).catch((error: unknown) => {
+      if (!this.#closing) throw error
+    })
+    await this.#await('reload', done, false)
   }
 
   async #drain(): Promise<void> {
