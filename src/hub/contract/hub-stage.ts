@@ -60,6 +60,13 @@ export class HubStage implements AsyncDisposable {
     for (const { got } of devices) got.splice(0)
   }
 
+  /** A node knows who is in a room: who is found there did not come, and who comes from now on is told to have come. */
+  async knows({ hub }: StageNode, room: string): Promise<void> {
+    await eventually(() => hub.room(room).localCount > 0, 'somebody is there')
+    let missing = 1
+    while (missing > 0) missing = (await hub.room(room).presence.count()).missing.length
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#rigs.map((rig) => rig.close()))
   }

@@ -106,6 +106,7 @@ export function hubsContract(name: string, launch: () => Promise<ContractBroker>
       await using _ = started
       const [a, b, c] = nodes
       const watcher = await a.open('watcher', 'p-room')
+      await started.knows(a, 'p-room')
       const first = await b.open('ann', 'p-room')
       await eventually(() => a.told.includes('join p-room ann'), 'ann is there')
       const second = await c.open('ann', 'p-room')
@@ -193,6 +194,7 @@ export function hubsContract(name: string, launch: () => Promise<ContractBroker>
       await using _ = started
       const [a, b] = nodes
       const near = await a.open('ann', 'lobby,p-room,h-room')
+      await started.knows(a, 'p-room')
       const far = await b.open('bob', 'lobby,p-room,h-room')
       await started.reach(a, 'lobby', near, far)
       await eventually(() => a.told.includes('join p-room bob'), 'bob is there')
@@ -235,6 +237,7 @@ export function hubsContract(name: string, launch: () => Promise<ContractBroker>
       await using _ = started
       const [a, b] = nodes
       await a.open('ann', 'p-room')
+      await started.knows(a, 'p-room')
       const far = await b.open('bob', 'p-room')
       await eventually(() => a.told.includes('join p-room bob'), 'bob is there')
       const { id } = b.connections.get('bob') as { id: string }
