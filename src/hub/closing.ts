@@ -1,5 +1,5 @@
 /** Whether a program may send this code in a Close (RFC 6455 §7.4, IANA registry); 1002 and the like are the protocol's. */
-function isSendableCode(code: number): boolean {
+export function isSendableCode(code: number): boolean {
   if (!Number.isInteger(code)) return false
   if (code >= 3000) return code <= 4999
   return code === 1000 || code === 1001 || code === 1003 || (code >= 1007 && code <= 1014)

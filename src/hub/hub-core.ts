@@ -1,4 +1,5 @@
 import { Emitter } from '../core/emitter.ts'
+import { closeCodes } from '../protocol/close-codes.ts'
 import type { ClusterNode, NodeListener } from './cluster/cluster-node.ts'
 import type { Position } from './cluster.ts'
 import { forwardClusterEvents } from './cluster-events.ts'
@@ -118,6 +119,11 @@ export class HubCore implements ConnectionHost, DoormanHost {
 
   opened(connection: LiveConnection): unknown {
     this.roster.enter(connection)
+    if (this.stopping) {
+      // It was let in just before, and those who are closed were counted without it.
+      connection.shut(closeCodes.restart)
+      return undefined
+    }
     return callAll(this.connectionHandlers, connection)
   }
 

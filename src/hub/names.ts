@@ -9,7 +9,9 @@ export const allUsers = ''
 export const nameRule = `1 to ${longest} characters without control characters`
 
 export function isName(name: unknown): name is string {
-  return typeof name === 'string' && name.length > 0 && name.length <= longest && !control.test(name)
+  if (typeof name !== 'string' || name.length === 0 || name.length > longest) return false
+  // Half a surrogate pair has no UTF-8: on its way to other nodes it would become another name.
+  return !control.test(name) && name.isWellFormed()
 }
 
 /** @throws RangeError when it is not one */

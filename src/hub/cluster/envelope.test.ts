@@ -19,7 +19,10 @@ const order: fc.Arbitrary<Order> = fc.oneof(
     key: fc.option(text),
     position: fc.constant(null),
   }),
-  fc.record({ do: fc.constant('close' as const), reason: fc.record({ code: whole, reason: text }) }),
+  fc.record({
+    do: fc.constant('close' as const),
+    reason: fc.record({ code: fc.integer({ min: 3000, max: 4999 }), reason: fc.string({ maxLength: 40 }) }),
+  }),
   fc.record({ do: fc.constantFrom('join' as const, 'leave' as const), room: text }),
 )
 const users = fc.array(fc.tuple(text, whole), { maxLength: 20 })
@@ -83,4 +86,28 @@ test('bytes that are nothing of the kind are null, and never an error', () => {
 test('a message that is cut short is null', () => {
   const whole = encode({ id: 'node', incarnation: 5 }, { kind: 'event', name: 'name', value: '"value"' })
   for (let length = 0; length < whole.length; length++) expect(decode(whole.subarray(0, length))).toBeNull()
+})
+
+test('a text keeps what looks like a byte order mark', () => {
+  const said = { kind: 'event', name: '\ufeffname', value: '"\ufeff"' } as const
+  expect(decode(encode({ id: 'n', incarnation: 1 }, said))?.message).toEqual(said)
+})
+
+test.each([0, 1005, 1006, 1015, 5000, 70_000])(
+  'an order to close with %d, which nobody may send, is null',
+  (code) => {
+    const order = { do: 'close', reason: { code, reason: '' } } as const
+    const orders = [{ to: { kind: 'everybody' }, order }] as const
+    expect(decode(encode({ id: 'n', incarnation: 1 }, { kind: 'orders', orders }))).toBeNull()
+  },
+)
+
+test('a reason for a Close is cut to what fits', () => {
+  const order = { do: 'close', reason: { code: 4000, reason: 'x'.repeat(200) } } as const
+  const orders = [{ to: { kind: 'everybody' }, order }] as const
+  const cut = { ...order, reason: { code: 4000, reason: 'x'.repeat(123) } }
+  expect(decode(encode({ id: 'n', incarnation: 1 }, { kind: 'orders', orders }))?.message).toEqual({
+    kind: 'orders',
+    orders: [{ to: { kind: 'everybody' }, order: cut }],
+  })
 })

@@ -1,3 +1,4 @@
+import { cutReason, isSendableCode } from '../closing.ts'
 import type { Address, Order } from '../local.ts'
 import { WireReader, WireWriter } from './wire.ts'
 
@@ -195,7 +196,11 @@ function readOrder(reader: WireReader): Directed | null {
   const to: Address = kind === 'room' ? { kind, name } : kind === 'everybody' ? { kind } : { kind, id: name }
   if (what === 'join' || what === 'leave') return { to, order: { do: what, room: reader.text() } }
   if (what === 'close') {
-    return { to, order: { do: 'close', reason: { code: reader.number(), reason: reader.text() } } }
+    const [code, reason] = [reader.number(), reader.text()]
+    // No transport takes another one.
+    return isSendableCode(code)
+      ? { to, order: { do: 'close', reason: { code, reason: cutReason(reason) } } }
+      : null
   }
   const flags = reader.byte()
   const except = flags & 2 ? reader.text() : null

@@ -216,11 +216,12 @@ export class Feed {
     for (const { position } of this.#held) {
       if (position.epoch === epoch) this.#delivered = Math.min(this.#delivered, position.offset - 1)
     }
-    this.#goLive()
+    this.#goLive(0)
   }
 
   async #heal(): Promise<void> {
     while (this.#state === 'healing') {
+      const seen = this.#held.length
       const slice = await this.#read({ epoch: this.#epoch, offset: this.#delivered }, healPage)
       if (this.#state !== 'healing') return
       if (slice === null) {
@@ -228,7 +229,11 @@ export class Feed {
         return
       }
       this.#catchUp(slice)
-      if (this.#delivered >= slice.top.offset) this.#goLive()
+      if (this.#delivered >= slice.top.offset) {
+        // When that heals again, it is another call that does.
+        this.#goLive(seen)
+        return
+      }
     }
   }
 
@@ -245,11 +250,15 @@ export class Feed {
     if (messages.length > 0) this.#context.healed(messages.length)
   }
 
-  #goLive(): void {
+  /** @param seen of those that are held, how many had come before the history was read */
+  #goLive(seen: number): void {
     this.#state = 'live'
     const held = this.#held
     this.#held = []
     for (const [index, { position, payload }] of held.entries()) {
+      // Whatever is heard can be read. What could not is of an epoch that is over, or no message of this room:
+      // reading again would find as little, for ever.
+      if (index < seen && !this.#continues(position)) continue
       this.receive(position, payload)
       // It heals again: the rest waits behind it.
       if (this.#state !== 'live') {
@@ -258,6 +267,11 @@ export class Feed {
       }
     }
     this.#wake()
+  }
+
+  /** Whether nothing is missing between what was delivered and this. */
+  #continues({ epoch, offset }: Position): boolean {
+    return epoch === this.#epoch && offset <= this.#delivered + 1
   }
 
   #deliver(offset: number, payload: Uint8Array): void {

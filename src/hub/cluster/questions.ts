@@ -94,8 +94,9 @@ export class Questions {
   /** Another node asks. */
   async asked(from: string, { id, name, value }: Extract<NodeMessage, { kind: 'question' }>): Promise<void> {
     const answer = await this.#own(name, parse(value), from)
-    const text = JSON.stringify(answer.value) ?? 'null'
-    await this.#context.say(nodeChannel(from), { kind: 'answer', id, ok: answer.ok, value: text })
+    const text = toJson(answer.value)
+    const ok = answer.ok && text !== null
+    await this.#context.say(nodeChannel(from), { kind: 'answer', id, ok, value: text ?? 'null' })
   }
 
   /** Another node answers. */
@@ -149,6 +150,15 @@ export class Questions {
 
   #giveUp(state: Asked, reason: MissingReason): void {
     for (const node of [...state.waiting]) this.#miss(state, node, reason)
+  }
+}
+
+/** Null for what cannot be JSON. */
+function toJson(value: unknown): string | null {
+  try {
+    return JSON.stringify(value) ?? 'null'
+  } catch {
+    return null
   }
 }
 

@@ -1,5 +1,6 @@
 const encoder = new TextEncoder()
-const decoder = new TextDecoder()
+// A text that begins with U+FEFF keeps it.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 const none = new Uint8Array()
 
 /** Writes numbers, texts and bytes one after the other. */

@@ -561,6 +561,26 @@ export function transportContract(name: string, start: StartTransport): void {
         expect(owner.messages.length).toBe(1)
         client.terminate()
       })
+
+      test('tells that a slow peer has caught up though its pings were answered meanwhile', async () => {
+        const rig = await startRig({ compression: true })
+        const { client, owner } = await open(rig, {
+          headers: { 'Sec-WebSocket-Extensions': 'permessage-deflate' },
+        })
+        expect(client.head).toMatch(/permessage-deflate/)
+        client.socket.pause()
+        // Too small to be compressed, so that all are written at once; together more than the kernel takes.
+        const small = 'x'.repeat(kib - 1)
+        const batch = batchOf(...new Array<string>(tooMuch / kib).fill(small))
+        expect(owner.call((c) => c.send(batch))).toBe(false)
+        for (let count = 0; count < 20; count++) {
+          client.ping('p')
+          await new Promise((resolve) => setTimeout(resolve, 5))
+        }
+        expect(owner.told).toEqual(['opened'])
+        client.socket.resume()
+        await owner.untilTold('drained')
+      })
     })
   })
 }

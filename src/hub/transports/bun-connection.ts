@@ -5,6 +5,9 @@ import type { BunSocket } from './bun-types.ts'
 /** Messages of at least so many bytes are compressed, where compression was agreed on. */
 const compressFrom = 1024
 
+/** Pongs for a peer that pings and never reads would fill memory; beyond so many bytes of them it is cut. */
+const mostUnreadPongs = 1024 * 1024
+
 /** The batch that is being written under a cork, for one function instead of a closure for each write. */
 let corked: Batch | null = null
 let corkedReady = true
@@ -18,6 +21,8 @@ export class BunConnection implements TransportConnection {
   /** `send` has said false, and `drained` is owed. */
   #behind = false
   #closing = false
+  /** Of pongs since nothing was buffered. */
+  #pongBytes = 0
   /** A Close that waits for what was sent before it: Bun gives up a socket at its `close`. */
   #farewell: Farewell | null = null
 
@@ -97,12 +102,22 @@ export class BunConnection implements TransportConnection {
     if (!this.#closing) this.#owner.message(data)
   }
 
+  /** It was answered already. What else waits for the peer is no reason to cut it: that has its own limit. */
+  pinged(size: number): void {
+    const socket = this.#socket
+    if (socket === null) return
+    if (socket.getBufferedAmount() === 0) this.#pongBytes = 0
+    else this.#pongBytes += size + 2
+    if (this.#pongBytes > mostUnreadPongs) socket.terminate()
+  }
+
   ponged(): void {
     this.#owner.pong()
   }
 
   drained(): void {
     const socket = this.#socket
+    if (socket?.getBufferedAmount() === 0) this.#pongBytes = 0
     if (this.#farewell !== null && socket !== null) {
       if (socket.getBufferedAmount() > 0) return
       clearTimeout(this.#farewell.timer)

@@ -5,9 +5,6 @@ import { BunConnection } from './bun-connection.ts'
 import type { BunServer, BunWebSocketHandler } from './bun-types.ts'
 import { handshakeTarget } from './fetch-request.ts'
 
-/** Pongs for a peer that pings and never reads would fill memory; beyond this it is cut. */
-const mostUnreadPongs = 1024 * 1024
-
 /** WebSockets of Bun's own server. */
 export class BunTransport {
   readonly #options: TransportOptions
@@ -27,9 +24,7 @@ export class BunTransport {
       open: (socket) => socket.data.opened(socket),
       message: (socket, data) => socket.data.received(data),
       pong: (socket) => socket.data.ponged(),
-      ping: (socket) => {
-        if (socket.getBufferedAmount() > mostUnreadPongs) socket.terminate()
-      },
+      ping: (socket, data) => socket.data.pinged(data.length),
       drain: (socket) => socket.data.drained(),
       close: (socket, code, reason) => socket.data.ended(code, reason),
     }

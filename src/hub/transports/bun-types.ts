@@ -31,7 +31,7 @@ export interface BunWebSocketHandler<Data> {
   readonly perMessageDeflate: boolean
   open(socket: BunSocket<Data>): void
   message(socket: BunSocket<Data>, data: string | Uint8Array): void
-  ping(socket: BunSocket<Data>): void
+  ping(socket: BunSocket<Data>, data: Uint8Array): void
   pong(socket: BunSocket<Data>): void
   drain(socket: BunSocket<Data>): void
   close(socket: BunSocket<Data>, code: number, reason: string): void

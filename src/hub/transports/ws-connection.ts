@@ -25,6 +25,8 @@ export class WsConnection implements TransportConnection {
   readonly #compressed: boolean
   /** `send` has said false, and `drained` is owed. */
   #behind = false
+  /** Batches that `ws` has not written yet. */
+  #unwritten = 0
   #closing = false
   /** The code of the Close that `ws` itself sent because of a mistake of the peer. */
   #mistake = 0
@@ -112,16 +114,18 @@ export class WsConnection implements TransportConnection {
   #sendEach(batch: Batch): boolean {
     const webSocket = this.#webSocket
     const last = batch.last
+    this.#unwritten++
     for (const message of batch.messages()) {
       const { data, size } = message
-      const done = message === last ? () => this.#sent() : undefined
+      const done = message === last ? (error?: Error | null) => this.#sent(error) : undefined
       webSocket.send(data, { binary: typeof data !== 'string', compress: size >= compressFrom }, done)
     }
     return webSocket.bufferedAmount <= this.#socket.writableHighWaterMark
   }
 
-  #sent(): void {
-    if (this.#behind && this.#webSocket.bufferedAmount === 0) this.#drained()
+  #sent(error?: Error | null): void {
+    // Not when nothing is buffered: pongs may be, behind the last batch, and nothing more would be told then.
+    if (--this.#unwritten === 0 && !error) this.#drained()
   }
 
   #drained(): void {
