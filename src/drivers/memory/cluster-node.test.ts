@@ -288,6 +288,34 @@ describe('presence', () => {
     expect(a.told).toEqual(['join p 1', 'join p 2', 'leave p 2'])
   })
 
+  test('says of whom it may not know everything: who is silent, and all others while the broker is away', async () => {
+    world = new World()
+    const [a, b, c] = (await world.start(3)) as [WorldNode, WorldNode, WorldNode]
+    for (const node of [a, b, c]) node.join(node.connect(node.id), 'p')
+    await world.clock.advance(1_000)
+    world.crash(c)
+    await world.clock.advance(10_000)
+    expect(await a.half.presence.count('p')).toEqual({
+      value: 3,
+      missing: [{ node: 'c', reason: 'suspected' }],
+    })
+    world.broker.cut(b.made)
+    await world.clock.advance(100)
+    // At once: nobody is waited for who cannot be heard.
+    expect(await b.half.presence.devices('p', 'a')).toEqual({
+      value: 1,
+      missing: [
+        { node: 'a', reason: 'unreachable' },
+        { node: 'c', reason: 'unreachable' },
+      ],
+    })
+    expect(await b.half.presence.count('p-other')).toMatchObject({ value: 0, missing: [{}, {}] })
+    world.broker.heal(b.made)
+    await world.clock.advance(30_000)
+    expect(await present(b, 'p')).toEqual(['a', 'b'])
+    expect(await b.half.presence.count('p')).toEqual({ value: 2, missing: [] })
+  })
+
   test.each(Array.from({ length: 12 }, (_, index) => index + 1))(
     'converges whatever happens (seed %i)',
     async (seed) => {

@@ -94,6 +94,7 @@ export class ClusterNode implements ClusterHalf {
       ...shared,
       grace: options.presenceGrace,
       digestAfter: 10_000,
+      hears: () => this.#busUp,
       joined: (room, user) => this.events.emit('presence.joined', { room, user }),
       left: (room, user) => this.events.emit('presence.left', { room, user }),
     })
