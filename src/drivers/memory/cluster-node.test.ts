@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { seededRandom } from '../../core/balancing/contract/seeded-random.ts'
+import { roomChannel } from '../../hub/cluster/channels.ts'
+import { encode } from '../../hub/cluster/envelope.ts'
 import { WorldNode } from '../../hub/contract/hub-world.ts'
 import { VirtualClock } from '../../hub/contract/virtual-clock.ts'
 import { MemoryBroker } from './memory-broker.ts'
@@ -145,6 +147,37 @@ describe('orders', () => {
     expect(b.half.stats().refused).toBeGreaterThan(0)
     expect(a.half.ready()).toBe(false)
   })
+})
+
+test('what comes late, over a connection to the broker that its node has given up, is refused', async () => {
+  world = new World()
+  const [a, b] = (await world.start(2)) as [WorldNode, WorldNode]
+  const member = b.connect('1')
+  b.join(member, 'r')
+  await world.clock.advance(100)
+  const { incarnation } = b.half.nodes().find(({ id }) => id === 'a') as { incarnation: number }
+  // The network lets go of what it had kept: it comes in the name of `a`, over no connection of `a` any more.
+  const { bus } = new WorldNode('network', world.broker, world.clock).made
+  void bus.start({ message() {}, down() {}, up() {} }, 1_000)
+  await world.clock.advance(100)
+  const kept = (session: number) => {
+    const order = { do: 'send', data: `kept ${session}`, except: null, key: null, position: null } as const
+    const message = { kind: 'orders', orders: [{ to: room('r'), order }] } as const
+    void bus.publish(roomChannel('r'), encode({ id: 'a', incarnation, session }, message))
+    return world.clock.advance(100)
+  }
+  await kept(0)
+  world.broker.cut(a.made)
+  await world.clock.advance(1_000)
+  world.broker.heal(a.made)
+  await world.clock.advance(5_000)
+  void a.send(room('r'), 'new')
+  await world.clock.advance(100)
+  await kept(0)
+  await kept(1)
+  expect(got(member)).toEqual(['kept 0', 'new', 'kept 1'])
+  expect(b.half.stats().refused).toBe(1)
+  await bus.close()
 })
 
 describe('a node that hears nothing though its connection stands', () => {
