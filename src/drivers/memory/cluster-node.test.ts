@@ -349,6 +349,36 @@ describe('presence', () => {
     expect(await b.half.presence.count('p')).toEqual({ value: 2, missing: [] })
   })
 
+  test('waits for a node that takes a new lease meanwhile', async () => {
+    world = new World()
+    const [a, b] = (await world.start(2)) as [WorldNode, WorldNode]
+    for (const node of [a, b]) node.join(node.connect(node.id), 'p')
+    await world.clock.advance(1_000)
+    world.broker.stop()
+    world.broker.forget()
+    await world.clock.advance(1_000)
+    // What it tells of its users is lost until it has the new one.
+    world.lose = (channel) => channel.startsWith('node.')
+    world.broker.start()
+    world.clock.after(4_000, () => {
+      world.lose = () => false
+    })
+    const early: object[] = []
+    let whole = 0
+    for (let asked = 0; asked < 1_000; asked++) {
+      const before = world.clock.now()
+      void a.half.presence.count('p').then(({ missing }) => {
+        const took = world.clock.now() - before
+        if (missing.length === 0) whole += 1
+        if (missing.some(({ reason }) => reason === 'timeout') && took < 5_000) early.push({ missing, took })
+      })
+      await world.clock.advance(10)
+    }
+    await world.clock.advance(10_000)
+    expect(early).toEqual([])
+    expect(whole).toBeGreaterThan(0)
+  })
+
   test.each(Array.from({ length: 12 }, (_, index) => index + 1))(
     'converges whatever happens (seed %i)',
     async (seed) => {

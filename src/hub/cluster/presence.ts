@@ -148,10 +148,19 @@ export class Presence {
     const { clock, timeout } = this.#context
     const look = this.#look(room)
     if (look.until !== null) look.until = clock.now() + lookFor
-    const { known, stop } = look.wait()
-    const cancel = clock.after(timeout, stop)
-    if (!this.#context.hears()) stop()
-    await known
+    // Nobody is waited for who cannot be heard.
+    let late = !this.#context.hears()
+    let stop = () => {}
+    const cancel = clock.after(timeout, () => {
+      late = true
+      stop()
+    })
+    // A node that takes a new lease meanwhile is known no more, and asked anew.
+    while (!late && look.unknown().length > 0) {
+      const waiting = look.wait()
+      stop = waiting.stop
+      await waiting.known
+    }
     cancel()
     return { value: read(look), missing: this.#missing(look) }
   }
