@@ -14,7 +14,7 @@ import type { HubLog } from './log.ts'
 import { noCluster } from './no-cluster.ts'
 import type { HubConfig } from './options.ts'
 import { Outbox } from './outbox.ts'
-import { recover } from './recover.ts'
+import { Recoveries } from './recover.ts'
 import { lacks } from './room.ts'
 import { RoomRules } from './room-rules.ts'
 import { Roster } from './roster.ts'
@@ -34,6 +34,7 @@ export class HubCore implements ConnectionHost, DoormanHost {
   readonly roster: Roster
   readonly cluster: ClusterNode
   readonly dispatch: Dispatch
+  readonly recoveries: Recoveries
   readonly doorman = new Doorman(this)
   readonly events = new Emitter<HubEvents<unknown>>((error) => this.#listenerFailed(error))
   readonly config: HubConfig
@@ -61,6 +62,7 @@ export class HubCore implements ConnectionHost, DoormanHost {
     this.cluster = clusterHalf({ config, node, log, local, rules, stopping: () => this.stopping })
     this.roster.cluster = this.cluster
     this.dispatch = new Dispatch(this.roster, this.cluster, this.rules)
+    this.recoveries = new Recoveries({ cluster: this.cluster, rules, patience: config.questionTimeout })
     forwardClusterEvents(this.cluster, this.events, log)
   }
 
@@ -158,15 +160,16 @@ export class HubCore implements ConnectionHost, DoormanHost {
 
   recover(connection: LiveConnection, room: string, since: Position | null): Promise<Joined> {
     if (this.rules.history(room) === null) throw lacks(room, 'history: { size, age }')
-    const { cluster, rules } = this
-    return recover({ cluster, rules, patience: this.config.questionTimeout }, connection, room, since)
+    return this.recoveries.begin(connection, room, since)
   }
 
   leave(connection: LiveConnection, room: string): boolean {
+    this.recoveries.giveUp(connection, room)
     return this.roster.leave(connection, room)
   }
 
   departed(connection: LiveConnection): void {
+    this.recoveries.giveUp(connection, null)
     this.roster.depart(connection)
   }
 

@@ -23,7 +23,7 @@ import { checkName } from './names.ts'
 import type { HubConfig } from './options.ts'
 import type { Outbox, OutboxMember } from './outbox.ts'
 import { checkPosition } from './positions.ts'
-import { SendQueue } from './send-queue.ts'
+import { type Kind, SendQueue } from './send-queue.ts'
 import { callAll, isThenable } from './thenable.ts'
 import type { Timers } from './timers.ts'
 import type { TransportConnection, TransportOwner } from './transport.ts'
@@ -144,10 +144,10 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
   }
 
   /** Sends what others may get, too. */
-  deliver(message: Message, key: string | null): SendResult {
+  deliver(message: Message, key: string | null, kind: Kind = 'plain'): SendResult {
     if (!this.#open) return 'closed'
     this.activity++
-    if (this.#queue !== null) return this.#enqueue(this.#queue, message, key)
+    if (this.#queue !== null) return this.#enqueue(this.#queue, message, key, kind)
     const { outbox } = this.#host
     if (this.#batch === null) {
       this.#batch = outbox.batch(message)
@@ -186,11 +186,11 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
     return this.#transport?.send(batch) ?? true
   }
 
-  #enqueue(queue: SendQueue, message: Message, key: string | null): SendResult {
+  #enqueue(queue: SendQueue, message: Message, key: string | null, kind: Kind): SendResult {
     const { counters, config } = this.#host
     const { whenFull } = config.sendQueue
     const before = queue.lost
-    const result = queue.push(message, key)
+    const result = queue.push(message, key, kind)
     const lost = queue.lost - before
     if (whenFull === 'conflate') counters.conflated += lost
     else if (whenFull === 'drop-oldest') counters.droppedOldest += lost

@@ -90,12 +90,13 @@ export class Roster implements LocalHub {
 
   /** Sends one message to all of them but one, and but those who have it. */
   #send(to: Address, message: Message, { except, key, position }: Extract<Order, { do: 'send' }>): number {
+    const kind = position === null ? 'plain' : 'placed'
     let count = 0
     for (const connection of this.#of(to)) {
       if (connection.id === except) continue
       if (connection.had !== null && to.kind === 'room' && has(connection.had, to.name, position)) continue
       count++
-      connection.deliver(message, key)
+      connection.deliver(message, key, kind)
     }
     return count
   }

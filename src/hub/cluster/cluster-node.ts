@@ -202,12 +202,17 @@ export class ClusterNode implements ClusterHalf {
     return channel === null ? null : this.#relay.order(channel, { to, order })
   }
 
-  async recover(room: string, since: Position | null, admit: (recovery: Recovery) => void): Promise<void> {
+  async recover(
+    room: string,
+    since: Position | null,
+    admit: (recovery: Recovery) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
     if (this.#history === null || !this.#hasHistory(room)) {
       admit({ position: null, messages: [], complete: false })
       return
     }
-    await this.#history.recover(room, since, admit)
+    await this.#history.recover(room, since, admit, signal)
   }
 
   // --------------------------------------------------------------------------------------------------- for users
