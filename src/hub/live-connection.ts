@@ -170,6 +170,8 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
   }
 
   drained(): void {
+    // To take what was sent is a sign of life, and the only one of a peer that is behind: it is not pinged.
+    this.#heard = true
     const queue = this.#queue
     if (queue === null) return
     for (let batch = queue.take(refill); batch !== null; batch = queue.take(refill)) {
