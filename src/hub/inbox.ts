@@ -9,7 +9,7 @@ export interface InboxOwner {
   /** Handles one message. May throw; a promise is waited for. */
   handle(data: string | Uint8Array): unknown
   handlerFailed(error: unknown): void
-  /** More came than the bucket lets pass, and that is not to be waited for. */
+  /** More came than the bucket lets pass, or than may wait, and that is not to be waited for. */
   tooManyMessages(): void
   /** Nothing waits any more. */
   caughtUp(): void
@@ -47,9 +47,9 @@ export class Inbox {
     this.#strict = strict
   }
 
-  /** Messages that wait. */
-  get waiting(): number {
-    return this.#queue.count
+  /** Whether a message is being handled, or waits for that. */
+  get working(): boolean {
+    return this.#busy || this.#queue.count > 0
   }
 
   receive(data: string | Uint8Array): void {
@@ -63,6 +63,10 @@ export class Inbox {
       return
     }
     this.#queue.push(data)
+    if (this.#queue.flooded) {
+      this.#owner.tooManyMessages()
+      return
+    }
     if (this.#queue.full) this.#pause()
     if (!this.#busy && !this.#timer.scheduled) this.#continue()
   }

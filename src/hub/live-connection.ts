@@ -271,15 +271,10 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
   /** The inbox, which a connection has only once something has had to wait. */
   #inOrder(): Inbox {
     const { config, timers } = this.#host
-    const { messageRate } = config
+    const { messageRate, receiveQueue, maxMessage } = config
     const bucket = messageRate === undefined ? null : new TokenBucket(bucketRule(messageRate))
-    this.#inbox ??= new Inbox(
-      this,
-      timers,
-      config.receiveQueue,
-      bucket,
-      messageRate?.whenExceeded === 'close',
-    )
+    const strict = messageRate?.whenExceeded === 'close'
+    this.#inbox ??= new Inbox(this, timers, { ...receiveQueue, maxMessage }, bucket, strict)
     return this.#inbox
   }
 
@@ -378,7 +373,7 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
     const info = this.#said ?? { code, reason, by: 'client' }
     this.#end = info
     // What came before an orderly goodbye is still handled; not for longer than a goodbye may take.
-    const orderly = this.#said === null && code !== 1006 && (this.#inbox?.waiting ?? 0) > 0
+    const orderly = this.#said === null && code !== 1006 && this.#inbox?.working === true
     if (orderly) this.#host.timers.schedule(this.#pulse, this.#host.config.closeTimeout)
     else this.#tellEnd(info)
   }
