@@ -38,6 +38,7 @@ export interface CloseInfo {
   /** Of the Close; 1005 without one in it, 1006 without a Close. */
   readonly code: number
   readonly reason: string
+  /** Who ended it; the client, too, when it broke the protocol or a limit and was sent 1002, 1007, 1008 or 1009 for it. */
   readonly by: 'client' | 'server'
 }
 

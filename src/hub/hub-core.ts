@@ -18,7 +18,7 @@ import { Recoveries } from './recover.ts'
 import { lacks } from './room.ts'
 import { RoomRules } from './room-rules.ts'
 import { Roster } from './roster.ts'
-import { callAll, isThenable } from './thenable.ts'
+import { callAll, watch } from './thenable.ts'
 import { Timers } from './timers.ts'
 import type { TransportOwner } from './transport.ts'
 
@@ -36,7 +36,7 @@ export class HubCore implements ConnectionHost, DoormanHost {
   readonly dispatch: Dispatch
   readonly recoveries: Recoveries
   readonly doorman = new Doorman(this)
-  readonly events = new Emitter<HubEvents<unknown>>((error) => this.#listenerFailed(error))
+  readonly events = new Emitter<HubEvents<unknown>>()
   readonly config: HubConfig
   readonly node: string
   readonly log: HubLog
@@ -44,8 +44,12 @@ export class HubCore implements ConnectionHost, DoormanHost {
   connectionHandlers: readonly ConnectionHandler[] = []
   messageHandlers: readonly AnyMessageHandler[] = []
   readonly #slow = new Set<LiveConnection>()
-  /** Called when the last connection is gone. */
+  /** Connections whose end was not told yet. */
+  #unended = 0
+  /** Called when the end of the last one was told. */
   #onEmpty: (() => void)[] = []
+  readonly #listenerFailed = (error: unknown): void =>
+    this.log.error({ event: 'listener.failed', error }, 'a listener failed')
 
   constructor(config: HubConfig, node: string, log: HubLog) {
     this.config = config
@@ -90,20 +94,20 @@ export class HubCore implements ConnectionHost, DoormanHost {
 
   /** What other nodes emit. A listener that fails is logged. */
   hear(name: string, listener: NodeListener): () => void {
-    const failed = (error: unknown) => this.#listenerFailed(error)
-    return this.cluster.on(name, (value, from) => {
-      try {
-        const work: unknown = listener(value, from)
-        if (isThenable(work)) work.then(undefined, failed)
-      } catch (error) {
-        failed(error)
-      }
-    })
+    return this.cluster.on(name, (value, from) => watch(() => listener(value, from), this.#listenerFailed))
   }
 
-  /** Resolves when there is no connection. */
+  /** What this hub tells. A listener that fails, at once or later, is logged. */
+  listen<Name extends keyof HubEvents<unknown>>(
+    event: Name,
+    listener: (payload: HubEvents<unknown>[Name]) => unknown,
+  ): () => void {
+    return this.events.on(event, (payload) => watch(() => listener(payload), this.#listenerFailed))
+  }
+
+  /** Resolves when there is no connection, and the end of each was told. */
   empty(): Promise<void> {
-    if (this.roster.size === 0) return Promise.resolve()
+    if (this.#unended === 0) return Promise.resolve()
     return new Promise((resolve) => this.#onEmpty.push(resolve))
   }
 
@@ -120,12 +124,14 @@ export class HubCore implements ConnectionHost, DoormanHost {
   // ------------------------------------------------------------------------------------------ as connections say
 
   opened(connection: LiveConnection): unknown {
+    this.#unended++
     this.roster.enter(connection)
     if (this.stopping) {
       // It was let in just before, and those who are closed were counted without it.
       connection.shut(closeCodes.restart)
       return undefined
     }
+    connection.introduced = true
     return callAll(this.connectionHandlers, connection)
   }
 
@@ -176,17 +182,15 @@ export class HubCore implements ConnectionHost, DoormanHost {
   gone(connection: LiveConnection): void {
     this.doorman.left()
     this.roster.gone(connection)
-    if (this.roster.size > 0) return
-    const waiting = this.#onEmpty
-    this.#onEmpty = []
-    for (const resolve of waiting) resolve()
   }
 
   ended(connection: LiveConnection, info: CloseInfo): void {
-    if (this.events.listens('close')) this.events.emit('close', { ...info, connection })
-  }
-
-  #listenerFailed(error: unknown): void {
-    this.log.error({ event: 'listener.failed', error }, 'a listener failed')
+    if (connection.introduced && this.events.listens('close'))
+      this.events.emit('close', { ...info, connection })
+    this.#unended--
+    if (this.#unended > 0) return
+    const waiting = this.#onEmpty
+    this.#onEmpty = []
+    for (const resolve of waiting) resolve()
   }
 }

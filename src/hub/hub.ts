@@ -211,7 +211,7 @@ export class Hub<UserData = undefined> {
         core.messageHandlers = core.messageHandlers.filter((other) => other !== entry)
       }
     }
-    return core.events.on(event, handler as () => void)
+    return core.listen(event, handler as () => unknown)
   }
 
   // --------------------------------------------------------------------------------------------------- who is addressed

@@ -24,7 +24,7 @@ import type { HubConfig } from './options.ts'
 import type { Outbox, OutboxMember } from './outbox.ts'
 import { checkPosition } from './positions.ts'
 import { type Kind, SendQueue } from './send-queue.ts'
-import { callAll, isThenable } from './thenable.ts'
+import { callAll, isThenable, watch } from './thenable.ts'
 import type { Timers } from './timers.ts'
 import type { TransportConnection, TransportOwner } from './transport.ts'
 
@@ -91,6 +91,8 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
   had: Map<string, Position> | null = null
   /** Grows with each message in and out. */
   activity = 0
+  /** Whether the program was told of it: only then it is told of its end. */
+  introduced = false
   readonly #host: ConnectionHost
   readonly #pulse = new Timer<LiveConnection>(this, beat)
   #transport: TransportConnection | null = null
@@ -397,11 +399,10 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
   }
 
   #tellOne(handler: CloseHandler): void {
-    try {
-      handler(this.#end as CloseInfo)
-    } catch (error) {
-      this.#host.handlerFailed(this, error)
-    }
+    watch(
+      () => handler(this.#end as CloseInfo),
+      (error) => this.#host.handlerFailed(this, error),
+    )
   }
 
   // --------------------------------------------------------------------------------------------------- heartbeat
