@@ -250,7 +250,7 @@ export class Hub<UserData = undefined> {
     return this.#audience({ kind: 'connection', id })
   }
 
-  /** The connections of this node. */
+  /** The open connections of this node. */
   *connections(): Iterable<Connection<UserData>> {
     for (const connection of this.#core.roster.connections())
       yield connection as Connection<unknown> as Connection<UserData>

@@ -16,7 +16,12 @@ export interface RosterRules {
 
 /** Who is connected to this node, in which rooms, and as whom. Tells the cluster half what changes. */
 export class Roster implements LocalHub {
+  /** Those that are open, by id. */
   readonly #connections = new Map<string, LiveConnection>()
+  /** Those that are being closed. */
+  readonly #leaving = new Set<LiveConnection>()
+  /** Devices of each user in each room with presence, by the names of both. */
+  readonly #devices = new Map<string, number>()
   readonly #rooms = new Groups<LiveConnection>()
   readonly #users = new Groups<LiveConnection>()
   /** Set once, before the first connection: the cluster half needs the roster, too. */
@@ -29,8 +34,9 @@ export class Roster implements LocalHub {
     this.#rules = rules
   }
 
+  /** Connections, those that are being closed included. */
   get size(): number {
-    return this.#connections.size
+    return this.#connections.size + this.#leaving.size
   }
 
   get roomCount(): number {
@@ -41,6 +47,7 @@ export class Roster implements LocalHub {
     return this.#users.size
   }
 
+  /** Those that are open. */
   connections(): IterableIterator<LiveConnection> {
     return this.#connections.values()
   }
@@ -116,7 +123,7 @@ export class Roster implements LocalHub {
     if (connection.roomNames.has(room)) return false
     connection.roomNames.add(room)
     if (this.#rooms.add(room, connection)) this.cluster.roomOccupied(room)
-    this.#tellPresence(connection, room)
+    this.#tellPresence(connection, room, 1)
     return true
   }
 
@@ -125,34 +132,39 @@ export class Roster implements LocalHub {
     if (connection.roomNames.size === 0) connection.roomNames = null
     connection.had?.delete(room)
     const last = this.#rooms.remove(room, connection)
-    this.#tellPresence(connection, room)
+    this.#tellPresence(connection, room, -1)
     if (last) this.cluster.roomEmptied(room)
     return true
   }
 
-  /** Leaves its rooms and its user. It is still counted until it is `gone`. */
+  /** Leaves its rooms and its user, and is addressed no more. It still belongs to `size` until it is `gone`. */
   depart(connection: LiveConnection): void {
     for (const room of connection.rooms) this.leave(connection, room)
-    const { user } = connection
+    const { id, user } = connection
+    this.#connections.delete(id)
+    this.#leaving.add(connection)
     if (user === null) return
     if (this.#users.remove(user, connection)) this.cluster.userLeft(user)
     this.#tellOnline(user)
   }
 
   gone(connection: LiveConnection): void {
-    this.#connections.delete(connection.id)
+    this.#leaving.delete(connection)
   }
 
   #tellOnline(user: string): void {
     if (this.#rules.hasPresence(allUsers)) this.cluster.present(allUsers, user, this.#users.count(user))
   }
 
-  #tellPresence({ id, user }: LiveConnection, room: string): void {
+  #tellPresence({ id, user }: LiveConnection, room: string, more: 1 | -1): void {
     if (!this.#rules.hasPresence(room)) return
-    let devices = 0
-    if (user === null) devices = this.#connections.get(id)?.rooms.has(room) ? 1 : 0
-    else for (const connection of this.#users.of(user)) if (connection.rooms.has(room)) devices++
-    this.cluster.present(room, user ?? id, devices)
+    const name = user ?? id
+    // No name has a line end in it.
+    const place = `${room}\n${name}`
+    const devices = (this.#devices.get(place) ?? 0) + more
+    if (devices === 0) this.#devices.delete(place)
+    else this.#devices.set(place, devices)
+    this.cluster.present(room, name, devices)
   }
 
   #of(to: Address): Iterable<LiveConnection> {
