@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { Audience } from './audience.ts'
 import type { CloseInfo } from './connection.ts'
 import { HubCore } from './hub-core.ts'
 import { LiveConnection } from './live-connection.ts'
@@ -65,3 +66,22 @@ describe('a peer that is behind', () => {
     expect(core.counters.unanswered).toBe(1)
   })
 })
+
+test.each([
+  ['drop-newest', 900, 1, true],
+  ['close', 900, 1, false],
+  ['drop-oldest', 900, 0, true],
+  ['conflate', 50, 0, true],
+] as const)(
+  'with %s a sender is told for how many a message is lost',
+  async (whenFull, size, dropped, open) => {
+    const { core, connection, transport } = rig({ sendQueue: { limit: '1KiB', whenFull } })
+    connection.opened(transport)
+    connection.send('x')
+    core.outbox.flush()
+    const everybody = new Audience(core.dispatch, { kind: 'everybody' })
+    expect(await everybody.send('x'.repeat(800))).toMatchObject({ local: 1, dropped: 0 })
+    expect(await everybody.send('x'.repeat(size))).toMatchObject({ local: 1, dropped })
+    expect(connection.isOpen).toBe(open)
+  },
+)

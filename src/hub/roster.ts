@@ -7,6 +7,12 @@ import { allUsers, isName } from './names.ts'
 
 const nobody: readonly LiveConnection[] = []
 
+/** Connections of this node that an order concerned, and those of them that did not take its message. */
+export interface Reached {
+  readonly local: number
+  readonly dropped: number
+}
+
 /** What a roster has to know of rooms. */
 export interface RosterRules {
   hasPresence(room: string): boolean
@@ -81,6 +87,11 @@ export class Roster implements LocalHub {
   }
 
   apply(to: Address, order: Order): number {
+    return this.carryOut(to, order).local
+  }
+
+  /** Like `apply`, and says more of a message. */
+  carryOut(to: Address, order: Order): Reached {
     if (order.do === 'send') {
       const sent = to.kind === 'room' ? this.#rules.stamp(to.name, order.data, order.position) : order.data
       return this.#send(to, new Message(sent), order)
@@ -92,20 +103,22 @@ export class Roster implements LocalHub {
       else if (order.do === 'leave') connection.leave(order.room)
       else if (isName(order.room)) connection.join(order.room)
     }
-    return concerned.length
+    return { local: concerned.length, dropped: 0 }
   }
 
   /** Sends one message to all of them but one, and but those who have it. */
-  #send(to: Address, message: Message, { except, key, position }: Extract<Order, { do: 'send' }>): number {
+  #send(to: Address, message: Message, { except, key, position }: Extract<Order, { do: 'send' }>): Reached {
     const kind = position === null ? 'plain' : 'placed'
-    let count = 0
+    let local = 0
+    let dropped = 0
     for (const connection of this.#of(to)) {
       if (connection.id === except) continue
       if (connection.had !== null && to.kind === 'room' && has(connection.had, to.name, position)) continue
-      count++
-      connection.deliver(message, key, kind)
+      local++
+      const result = connection.deliver(message, key, kind)
+      if (result === 'dropped' || result === 'closed') dropped++
     }
-    return count
+    return { local, dropped }
   }
 
   // ------------------------------------------------------------------------------------------ as connections say
