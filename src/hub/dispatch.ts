@@ -28,11 +28,19 @@ export class Dispatch {
   readonly local: Roster
   readonly cluster: ClusterNode
   readonly rules: RoomRules
+  /** How many have ended with which status. */
+  readonly #counts: Record<Delivery['status'], number>
 
-  constructor(local: Roster, cluster: ClusterNode, rules: RoomRules) {
+  constructor(
+    local: Roster,
+    cluster: ClusterNode,
+    rules: RoomRules,
+    counts: Record<Delivery['status'], number>,
+  ) {
     this.local = local
     this.cluster = cluster
     this.rules = rules
+    this.#counts = counts
   }
 
   order(to: Address, order: Order): Promise<Delivery> {
@@ -45,8 +53,12 @@ export class Dispatch {
     const relayed = this.cluster.relay(to, order)
     if (relayed === null) {
       const status = to.kind === 'connection' && local === 0 ? 'gone' : 'local'
+      this.#counts[status]++
       return Promise.resolve({ local, dropped, status, position: null })
     }
-    return relayed.then(({ status, position }) => ({ local, dropped, status, position }))
+    return relayed.then(({ status, position }) => {
+      this.#counts[status]++
+      return { local, dropped, status, position }
+    })
   }
 }

@@ -1,14 +1,16 @@
 import { Emitter } from '../core/emitter.ts'
 import { closeCodes } from '../protocol/close-codes.ts'
 import type { ClusterNode, NodeListener } from './cluster/cluster-node.ts'
+import type { Answers } from './cluster/questions.ts'
 import type { Position } from './cluster.ts'
 import { forwardClusterEvents } from './cluster-events.ts'
 import { clusterHalf } from './cluster-half.ts'
 import type { CloseInfo, Connection, Joined } from './connection.ts'
-import { Counters, type HubStats } from './counters.ts'
+import { Counters, countEvents, type HubStats } from './counters.ts'
 import { Dispatch } from './dispatch.ts'
 import { Doorman, type DoormanHost } from './doorman.ts'
 import type { HubEvents, ReceivedMessage, RefusedHandshake } from './events.ts'
+import { limitLog } from './limited-log.ts'
 import { type ConnectionHost, type Identity, LiveConnection } from './live-connection.ts'
 import type { HubLog } from './log.ts'
 import { noCluster } from './no-cluster.ts'
@@ -54,20 +56,25 @@ export class HubCore implements ConnectionHost, DoormanHost {
   constructor(config: HubConfig, node: string, log: HubLog) {
     this.config = config
     this.node = node
-    this.log = log
+    this.log = limitLog(log, () => this.timers.now())
     this.rules = new RoomRules({
       rooms: config.rooms,
       userPresence: config.userPresence,
       stampFailed: (room, error) =>
-        log.error({ event: 'stamp.failed', room, error }, 'a stamp failed: the message is sent as it is'),
+        this.log.error(
+          { event: 'stamp.failed', room, error },
+          'a stamp failed: the message is sent as it is',
+        ),
     })
     this.roster = new Roster(noCluster, this.rules)
     const { roster: local, rules } = this
-    this.cluster = clusterHalf({ config, node, log, local, rules, stopping: () => this.stopping })
+    const stopping = () => this.stopping
+    this.cluster = clusterHalf({ config, node, log: this.log, local, rules, stopping })
     this.roster.cluster = this.cluster
-    this.dispatch = new Dispatch(this.roster, this.cluster, this.rules)
+    this.dispatch = new Dispatch(this.roster, this.cluster, this.rules, this.counters.deliveries)
     this.recoveries = new Recoveries({ cluster: this.cluster, rules, patience: config.questionTimeout })
-    forwardClusterEvents(this.cluster, this.events, log)
+    forwardClusterEvents(this.cluster, this.events, this.log)
+    countEvents(this.cluster.events, this.counters)
   }
 
   stats(): HubStats {
@@ -75,6 +82,8 @@ export class HubCore implements ConnectionHost, DoormanHost {
     for (const connection of this.#slow) queuedBytes += connection.queuedBytes
     return {
       ...this.counters,
+      refusals: { ...this.counters.refusals },
+      deliveries: { ...this.counters.deliveries },
       connections: this.roster.size,
       handshakes: this.doorman.deciding,
       users: this.roster.userCount,
@@ -90,6 +99,14 @@ export class HubCore implements ConnectionHost, DoormanHost {
     this.stopping = true
     this.doorman.turnAway()
     this.cluster.changed()
+  }
+
+  /** Asks every node. Never rejects. */
+  async ask(name: string, value: unknown): Promise<Answers<unknown>> {
+    this.counters.questions++
+    const answers = await this.cluster.questions.ask(name, value)
+    this.counters.missingAnswers += answers.missing.length
+    return answers
   }
 
   /** What other nodes emit. A listener that fails is logged. */
@@ -118,6 +135,8 @@ export class HubCore implements ConnectionHost, DoormanHost {
   }
 
   refused(refusal: RefusedHandshake): void {
+    const { refusals } = this.counters
+    refusals[refusal.status] = (refusals[refusal.status] ?? 0) + 1
     this.events.emit('refused', refusal)
   }
 

@@ -111,7 +111,7 @@ export class Hub<UserData = undefined> {
   ask<T = unknown>(name: OwnName, value?: unknown): Promise<Answers<T>> {
     checkOwnName(name)
     JSON.stringify(value)
-    return this.#core.cluster.questions.ask(name, value) as Promise<Answers<T>>
+    return this.#core.ask(name, value) as Promise<Answers<T>>
   }
 
   /**

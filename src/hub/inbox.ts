@@ -11,6 +11,8 @@ export interface InboxOwner {
   handlerFailed(error: unknown): void
   /** More came than the bucket lets pass, or than may wait, and that is not to be waited for. */
   tooManyMessages(): void
+  /** The bucket had nothing left for a message. */
+  rateExceeded(): void
   /** Nothing waits any more. */
   caughtUp(): void
   pause(): void
@@ -55,6 +57,7 @@ export class Inbox {
   receive(data: string | Uint8Array): void {
     if (this.#stopped) return
     if (this.#strict && !this.#mayPass()) {
+      this.#owner.rateExceeded()
       this.#owner.tooManyMessages()
       return
     }
@@ -98,6 +101,7 @@ export class Inbox {
   #continue(): void {
     while (!this.#busy && this.#queue.count > 0) {
       if (!this.#strict && !this.#mayPass()) {
+        this.#owner.rateExceeded()
         this.#timers.schedule(this.#timer, this.#bucket?.wait(this.#timers.now()) ?? 0)
         return
       }

@@ -261,11 +261,15 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
 
   pause(): void {
     this.#paused = true
+    this.#host.counters.pauses++
+    this.#host.counters.paused++
     this.#transport?.pause()
   }
 
   resume(): void {
+    if (!this.#paused) return
     this.#paused = false
+    this.#host.counters.paused--
     this.#heard = true
     this.#transport?.resume()
   }
@@ -280,7 +284,12 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
     return this.#inbox
   }
 
+  rateExceeded(): void {
+    this.#host.counters.rateExceeded++
+  }
+
   tooManyMessages(): void {
+    this.#host.counters.closedTooMany++
     this.shut(closeCodes.tooManyMessages)
   }
 
@@ -385,6 +394,7 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
     if (!this.#open) return
     this.#open = false
     this.#catchUp()
+    this.resume()
     this.#host.timers.cancel(this.#pulse)
     this.#host.departed(this)
   }
