@@ -138,6 +138,11 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
     return (this.#batch?.bytes ?? 0) + (this.#queue?.bytes ?? 0) + (this.#transport?.queuedBytes ?? 0)
   }
 
+  /** Of these, those of messages that it came back for: they are outside the limit of its queue. */
+  get recoveringBytes(): number {
+    return this.#queue?.exempt ?? 0
+  }
+
   // ---------------------------------------------------------------------------------------------------- outbound
 
   send(data: Data, options?: SendOptions): SendResult {

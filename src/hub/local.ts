@@ -79,7 +79,7 @@ export interface ClusterHalf {
    * exactly what the recovery holds: it adds the connection to the room and sends it the messages, at once, so that
    * what is delivered next continues there without a hole. Resolves after that.
    * @param since what the client had last; null for one that begins now
-   * @param signal when it aborts, `admit` is not called any more, nothing is kept, and the promise resolves soon
+   * @param signal nobody waits for it any more: then it resolves soon, does not call `admit`, and keeps nothing
    */
   recover(
     room: string,

@@ -9,7 +9,7 @@ import type { RoomRules } from './room-rules.ts'
 const notJoined: Joined = { joined: false, recovered: 0, position: null, complete: false }
 const without: Recovery = { position: null, messages: [], complete: false }
 
-/** What one who comes back is sent, at most, besides `maxRecovered`: it waits outside the limit of the send queue. */
+/** What may wait for one who comes back, outside the limit of its send queue: of all rooms, besides `maxRecovered`. */
 const mostBytes = 16 * 1024 * 1024
 
 export interface RecoveriesOptions {
@@ -83,17 +83,17 @@ export class Recoveries {
       connection.had ??= new Map()
       connection.had.set(room, since)
     }
-    const sent = this.#newest(room, messages)
+    const sent = this.#newest(room, messages, mostBytes - connection.recoveringBytes)
     for (const message of sent) connection.deliver(message, null, 'recovered')
     const whole = sent.length === messages.length && connection.isOpen
     return { joined: true, recovered: sent.length, position, complete: complete && whole }
   }
 
-  /** As clients are sent them, the last of them that are not too much. */
-  #newest(room: string, messages: readonly RecoveredMessage[]): Message[] {
+  /** As clients are sent them, the last of them: one more than `most` bytes have room for. */
+  #newest(room: string, messages: readonly RecoveredMessage[], most: number): Message[] {
     const sent: Message[] = []
     let bytes = 0
-    for (let at = messages.length - 1; at >= 0 && bytes < mostBytes; at--) {
+    for (let at = messages.length - 1; at >= 0 && bytes < most; at--) {
       const { position, data } = messages[at] as RecoveredMessage
       const message = new Message(this.#options.rules.stamp(room, data, position))
       bytes += message.size

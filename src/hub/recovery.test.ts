@@ -66,6 +66,25 @@ describe('one who comes back to a room with history', () => {
     await client.until(() => offsets(client).length === 16, 15_000)
     expect(offsets(client)).toEqual(Array.from({ length: 16 }, (_, at) => at + 6))
   })
+
+  test('gets no more than 16 MiB when it comes back to many rooms at once and reads nothing', async () => {
+    const names = Array.from({ length: 10 }, (_, at) => `h${at}`)
+    const rooms = Object.fromEntries(names.map((name) => [name, { history: { size: 10 } }]))
+    const { hub, open } = await start({ rooms })
+    const { client, connection } = await open()
+    client.socket.pause()
+    const text = 'x'.repeat(1024 * 1024)
+    const whole: boolean[] = []
+    for (const name of names) {
+      const { position } = await hub.room(name).send('first')
+      for (let at = 0; at < 5; at++) await hub.room(name).send(text)
+      whole.push((await connection.join(name, { since: position })).complete)
+    }
+    // The kernel takes some of it, too.
+    expect([whole[0], whole.at(-1)]).toEqual([true, false])
+    expect(connection.queuedBytes).toBeLessThan(24 * 1024 * 1024)
+    expect(connection.isOpen).toBe(true)
+  })
 })
 
 describe('a peer that does not keep up with a room with history', () => {

@@ -63,6 +63,11 @@ export class SendQueue {
     return this.#bytes
   }
 
+  /** Of `bytes`, those of recovered messages. */
+  get exempt(): number {
+    return this.#exempt
+  }
+
   get count(): number {
     return this.#places.length - this.#head - this.#holes
   }
