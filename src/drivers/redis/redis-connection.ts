@@ -1,6 +1,7 @@
 import { ClientClosedError, ClientOfflineError, createClient, ErrorReply, RESP_TYPES } from 'redis'
 import { refused, unavailable, uncertain } from '../../hub/cluster-error.ts'
 import type { RedisAddress, RedisPlace } from './redis-options.ts'
+import { codeOfReply, textOfReply } from './redis-replies.ts'
 
 /** For the TCP connection, TLS, and the first answer. */
 const connectWithin = 3_000
@@ -12,10 +13,10 @@ const maxUnderWay = 64 * 1024 * 1024
 export type RedisArgument = string | Buffer
 
 /** What a server says when it will not have acted: it is not the right one, or not ready. */
-const notActed = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN|READONLY|LOADING|MASTERDOWN|BUSY|NOREPLICAS|NOSCRIPT)\b/
+const notActed = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN|READONLY|LOADING|MASTERDOWN|BUSY|NOREPLICAS|NOSCRIPT)$/
 
 /** Of these, what only a new connection mends: to another server, or with the scripts loaded again. */
-const misplaced = /^(MOVED|ASK|CLUSTERDOWN|READONLY|LOADING|MASTERDOWN|NOSCRIPT)\b/
+const misplaced = /^(MOVED|ASK|CLUSTERDOWN|READONLY|LOADING|MASTERDOWN|NOSCRIPT)$/
 
 type Client = ReturnType<typeof newClient>
 
@@ -55,7 +56,7 @@ export class RedisConnection {
     this.#client = client
     this.address = address
     this.#lost = lost
-    client.on('error', (error: Error) => this.#lose(error.message))
+    client.on('error', (error: Error) => this.#lose(messageOf(error)))
     client.on('end', () => this.#lose('the connection was closed'))
     // A slot has moved away, and our subscription with it.
     client.on('sharded-channel-moved', () => this.#lose('a slot has moved to another server'))
@@ -85,7 +86,7 @@ export class RedisConnection {
       if (connection.#state !== 'connecting') throw new Error('closed while connecting')
     } catch (error) {
       connection.close()
-      throw unavailable(`Redis cannot be reached: ${messageOf(error)}`, error)
+      throw unavailable(`Redis cannot be reached: ${messageOf(error)}`, causeOf(error))
     } finally {
       clearTimeout(late)
     }
@@ -151,14 +152,14 @@ export class RedisConnection {
   }
 
   #failure(error: unknown) {
-    const text = messageOf(error)
     if (error instanceof ClientClosedError || error instanceof ClientOfflineError) {
       return unavailable('not connected to Redis', error)
     }
     if (!(error instanceof ErrorReply)) return uncertain('the connection to Redis broke', error)
-    if (!notActed.test(text)) return refused(`Redis: ${text}`, error)
-    if (misplaced.test(text)) queueMicrotask(() => this.#lose(text.split(' ')[0] as string))
-    return unavailable(`Redis: ${text.split(' ')[0]}`, error)
+    const code = codeOfReply(error.message)
+    if (!notActed.test(code)) return refused(`Redis: ${textOfReply(error.message)}`)
+    if (misplaced.test(code)) queueMicrotask(() => this.#lose(code))
+    return unavailable(`Redis: ${code}`)
   }
 
   /** Finds out that a server has stopped answering, with its connections open. */
@@ -178,7 +179,12 @@ export class RedisConnection {
   }
 }
 
-/** What clients and servers say holds no credentials. */
+/** Without what the server replied, which may hold what it was sent. */
 function messageOf(error: unknown): string {
+  if (error instanceof ErrorReply) return textOfReply(error.message)
   return error instanceof Error && error.message !== '' ? error.message : String(error)
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof ErrorReply ? undefined : error
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ContractBroker } from '../../hub/contract/cluster-rig.ts'
 import {
@@ -55,6 +56,22 @@ describe('one server', () => {
       expect(bench.lines.join()).not.toContain(secret)
     } finally {
       await broker.server.ask(`AUTH ${secret}\r\nCONFIG SET requirepass ""`)
+    }
+  })
+
+  test('a server without HELLO repeats the password: it stands in no line of the log, and in no error', async () => {
+    const secret = 'hunter2-hunter2'
+    const old = await RedisServer.launch('--rename-command', 'HELLO', 'NOHELLO')
+    const way = { driver: redis(`redis://me:${secret}@127.0.0.1:${old.port}`), cut() {}, heal() {} }
+    try {
+      await using bench = new Bench(broker)
+      const { bus, registry } = bench.cluster(way)
+      const failed = await bus.start(new BusRecorder(), 300).catch((error: unknown) => error)
+      await registry.close()
+      await eventually(() => bench.lines.some((line) => line.includes('does not know HELLO')), 'it says why')
+      expect(bench.lines.join() + inspect(failed, { depth: 10 })).not.toContain(secret)
+    } finally {
+      await old.dispose()
     }
   })
 
