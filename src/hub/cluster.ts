@@ -199,7 +199,8 @@ export interface RegistryEvents {
   /**
    * This node's own lease has ended while it was running: it was silent for too long, or replaced. What it had
    * registered is forgotten by the others. The registry takes a new lease by itself, unless replaced by a live one
-   * of the same id: then it MUST NOT fight.
+   * of the same id: then it MUST NOT fight. `replaced` may follow `expired`: another took its place meanwhile. An
+   * entry that this process itself wrote, without hearing of it, is never taken for another's.
    */
   lost(why: 'expired' | 'replaced'): void
   /**

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '../../hub/clock.ts'
 import type { Bus, Cluster, ClusterDriver, ClusterOptions } from '../../hub/cluster.ts'
 import { LeaseRegistry } from '../../hub/leases/lease-registry.ts'
+import { StoredLeases } from '../../hub/leases/stored-leases.ts'
 import { MemoryBus } from './memory-bus.ts'
 import { MemoryHistory } from './memory-history.ts'
 import { MemoryLeases } from './memory-leases.ts'
@@ -117,7 +118,8 @@ export class MemoryBroker {
     })
     const bus = new MemoryBus(link)
     this.#linkByBus.set(bus, link)
-    const registry = new LeaseRegistry(new MemoryLeases(link), options.lease, this.#clock, options.log)
+    const leases = new StoredLeases(new MemoryLeases(link))
+    const registry = new LeaseRegistry(leases, options.lease, this.#clock, options.log)
     return { bus, registry, history: new MemoryHistory(link) }
   }
 

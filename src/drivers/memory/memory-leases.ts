@@ -1,10 +1,9 @@
-import type { NodeFacts } from '../../hub/cluster.ts'
 import { unavailable } from '../../hub/cluster-error.ts'
-import type { LeaseEntry, LeaseTable } from '../../hub/leases/lease-table.ts'
+import type { LeaseStore, StoredCell } from '../../hub/leases/stored-leases.ts'
 import type { MemoryLink } from './memory-link.ts'
 
-/** Leases in this process. */
-export class MemoryLeases implements LeaseTable {
+/** Nodes in this process. */
+export class MemoryLeases implements LeaseStore {
   readonly #link: MemoryLink
   #closed = false
 
@@ -17,24 +16,20 @@ export class MemoryLeases implements LeaseTable {
     return this.#link.open(this, patience)
   }
 
-  acquire(facts: NodeFacts, after: number | null): Promise<number | null> {
-    return this.#link.request((port) => port.store().acquire(facts, after))
+  read(id: string): Promise<StoredCell> {
+    return this.#link.request((port) => port.store().readNode(id))
   }
 
-  beat(facts: NodeFacts, incarnation: number): Promise<'held' | 'expired' | 'replaced'> {
-    return this.#link.request((port) => port.store().beat(facts, incarnation))
+  write(id: string, text: string, revision: number): Promise<number | null> {
+    return this.#link.request((port) => port.store().writeNode(id, text, revision))
   }
 
-  list(): Promise<readonly LeaseEntry[]> {
-    return this.#link.request((port) => port.store().list())
+  remove(id: string, revision: number, incarnation: number): Promise<void> {
+    return this.#link.request((port) => port.store().removeNode(id, revision, incarnation))
   }
 
-  expire(entry: LeaseEntry): Promise<void> {
-    return this.#link.request((port) => port.store().expire(entry))
-  }
-
-  release(id: string, incarnation: number): Promise<void> {
-    return this.#link.request((port) => port.store().release(id, incarnation))
+  list(): Promise<readonly string[]> {
+    return this.#link.request((port) => port.store().nodes())
   }
 
   async close(): Promise<void> {

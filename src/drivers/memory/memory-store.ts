@@ -1,50 +1,40 @@
 import type { Clock } from '../../hub/clock.ts'
-import type { HistoryLimits, HistorySlice, NodeFacts, Position } from '../../hub/cluster.ts'
+import type { HistoryLimits, HistorySlice, Position } from '../../hub/cluster.ts'
 import { HistoryLog } from '../../hub/history-log.ts'
-import type { LeaseEntry } from '../../hub/leases/lease-table.ts'
+import type { StoredCell } from '../../hub/leases/stored-leases.ts'
 
-/** What a broker remembers for one namespace: leases and histories. Every method is one step. */
+/** What a broker remembers for one namespace: nodes and histories. Every method is one step. */
 export class MemoryStore {
-  readonly #leases = new Map<string, LeaseEntry>()
+  readonly #nodes = new Map<string, { readonly text: string; readonly revision: number }>()
   readonly #history: HistoryLog
+  #lastRevision = 0
+  /** Of those that were removed; what stands there is told by its text. */
   #lastIncarnation = 0
 
   constructor(clock: Clock) {
     this.#history = new HistoryLog(() => clock.now())
   }
 
-  acquire(facts: NodeFacts, after: number | null): number | null {
-    const there = this.#leases.get(facts.id)
-    if (after !== null && there !== undefined && !there.closed && there.node.incarnation > after) return null
-    const incarnation = Math.max(this.#lastIncarnation, after ?? 0) + 1
-    this.#lastIncarnation = incarnation
-    this.#leases.set(facts.id, { node: { ...facts, incarnation }, beat: 1, closed: false })
-    return incarnation
+  readNode(id: string): StoredCell {
+    const { text, revision } = this.#nodes.get(id) ?? { text: null, revision: 0 }
+    return { text, revision, floor: this.#lastIncarnation + 1 }
   }
 
-  beat(facts: NodeFacts, incarnation: number): 'held' | 'expired' | 'replaced' {
-    const there = this.#leases.get(facts.id)
-    if (there === undefined || there.closed) return 'expired'
-    if (there.node.incarnation !== incarnation) return 'replaced'
-    this.#leases.set(facts.id, { node: { ...facts, incarnation }, beat: there.beat + 1, closed: false })
-    return 'held'
+  writeNode(id: string, text: string, revision: number): number | null {
+    if ((this.#nodes.get(id)?.revision ?? 0) !== revision) return null
+    this.#lastRevision += 1
+    this.#nodes.set(id, { text, revision: this.#lastRevision })
+    return this.#lastRevision
   }
 
-  list(): readonly LeaseEntry[] {
-    return [...this.#leases.values()]
+  removeNode(id: string, revision: number, incarnation: number): void {
+    if (this.#nodes.get(id)?.revision !== revision) return
+    this.#lastIncarnation = Math.max(this.#lastIncarnation, incarnation)
+    this.#nodes.delete(id)
   }
 
-  expire(entry: LeaseEntry): void {
-    const there = this.#leases.get(entry.node.id)
-    if (there?.node.incarnation === entry.node.incarnation && there.beat === entry.beat) {
-      this.#leases.delete(entry.node.id)
-    }
-  }
-
-  release(id: string, incarnation: number): void {
-    const there = this.#leases.get(id)
-    if (there?.node.incarnation !== incarnation) return
-    this.#leases.set(id, { ...there, beat: there.beat + 1, closed: true })
+  nodes(): readonly string[] {
+    return Array.from(this.#nodes.values(), ({ text }) => text)
   }
 
   append(channel: string, payload: Uint8Array, limits: HistoryLimits): Position {

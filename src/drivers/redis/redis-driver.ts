@@ -1,6 +1,7 @@
 import { systemClock } from '../../hub/clock.ts'
 import type { ClusterDriver } from '../../hub/cluster.ts'
 import { LeaseRegistry } from '../../hub/leases/lease-registry.ts'
+import { StoredLeases } from '../../hub/leases/stored-leases.ts'
 import { RedisBus } from './redis-bus.ts'
 import { RedisHistory } from './redis-history.ts'
 import { RedisLeases } from './redis-leases.ts'
@@ -18,7 +19,8 @@ export function redis(options: string | RedisOptions): ClusterDriver {
     name: 'redis',
     connect(told) {
       const link = new RedisLink(place, told)
-      const registry = new LeaseRegistry(new RedisLeases(link), told.lease, systemClock, told.log)
+      const leases = new StoredLeases(new RedisLeases(link))
+      const registry = new LeaseRegistry(leases, told.lease, systemClock, told.log)
       return { bus: new RedisBus(link), registry, history: new RedisHistory(link) }
     },
   }

@@ -11,8 +11,12 @@ import {
   patience,
   quickLease,
 } from '../../hub/contract/cluster-rig.ts'
+import { StoredLeases } from '../../hub/leases/stored-leases.ts'
 import { launchCluster, launchServer, RedisServer, until } from './contract/redis-servers.ts'
 import { redis } from './redis-driver.ts'
+import { RedisLeases } from './redis-leases.ts'
+import { RedisLink } from './redis-link.ts'
+import { parseRedisOptions } from './redis-options.ts'
 import { slotOfTag, tagOf } from './redis-slots.ts'
 
 describe('one server', () => {
@@ -99,9 +103,49 @@ describe('one server', () => {
 
   test('what others wrote into the table of leases is passed over', async () => {
     await using bench = new Bench(broker)
-    await broker.server.ask(`HSET {${bench.namespace}}nodes x nonsense y 5|1|0|{} z 5|1|0|{"id":7}`)
+    await broker.server.ask(`HSET {${bench.namespace}}nodes x nonsense y 5|{} z 5|{"id":7}`)
     const node = await bench.node('a')
     expect(node.others).toEqual([])
+    for (const id of ['x', 'y', 'z']) await bench.node(id)
+    await eventually(() => node.others.join() === 'x,y,z', 'each is written over')
+  })
+
+  test.each(['99999999999999999999|x', '0012|x', '|x', '1e3|x'])(
+    'a node comes in where somebody wrote %s under its id',
+    async (text) => {
+      await using bench = new Bench(broker)
+      await broker.server.ask(`HSET {${bench.namespace}}nodes a ${text}`)
+      const node = await bench.node('a')
+      await sleep(3 * quickLease.beat)
+      expect([node.told, node.registry.nodes().length]).toEqual([[], 1])
+    },
+  )
+
+  test('a node whose lease was written, but not answered, holds it; so does one whose store was set back', async () => {
+    await using bench = new Bench(broker)
+    const link = new RedisLink(parseRedisOptions(`redis://127.0.0.1:${broker.server.port}`), {
+      namespace: bench.namespace,
+      lease: quickLease,
+      log: { info() {}, warn() {} },
+    })
+    const facts = { id: 'a', address: null, state: 'active', connections: 0 } as const
+    const leases = new StoredLeases(new RedisLeases(link))
+    await leases.start(patience)
+    const first = (await leases.acquire(facts, null)) as number
+    const unheard = (await leases.acquire(facts, first)) as number
+    const second = (await leases.acquire(facts, first)) as number
+    expect(first < unheard && unheard < second).toBe(true)
+    expect(await leases.beat(facts, second)).toBe('held')
+    const key = `{${bench.namespace}}nodes`
+    const earlier = new StoredLeases(new RedisLeases(link))
+    await broker.server.ask(`HSET ${key} a nothing`)
+    await earlier.acquire(facts, null)
+    const text = (await broker.server.ask(`HGET ${key} a`)).split('\r\n')[1] as string
+    const before = text.replace(/"incarnation":\d+/, `"incarnation":${first}`).replaceAll('"', '\\"')
+    await broker.server.ask(`HSET ${key} a "${before}"`)
+    expect(await leases.beat(facts, second)).toBe('expired')
+    expect(await leases.acquire(facts, second)).toBeGreaterThan(second)
+    await leases.close()
   })
 })
 

@@ -1,15 +1,15 @@
-import type { NodeFacts } from '../../hub/cluster.ts'
 import { unavailable } from '../../hub/cluster-error.ts'
-import type { LeaseEntry, LeaseTable } from '../../hub/leases/lease-table.ts'
+import type { LeaseStore, StoredCell } from '../../hub/leases/stored-leases.ts'
 import type { RedisLink } from './redis-link.ts'
-import { acquire, beat, expire, release } from './redis-scripts.ts'
+import { removeNode, writeNode } from './redis-scripts.ts'
 
-/** A hash of leases by node id. It goes when nobody has beaten for a day. */
+/** Of the hash, since anybody has beaten. */
 const keepFor = `${24 * 60 * 60 * 1000}`
 
-const lease = /^(\d+)\|(\d+)\|(\d)\|(.*)$/s
+const entry = /^(\d+)\|(.*)$/s
 
-export class RedisLeases implements LeaseTable {
+/** A hash of nodes by id. */
+export class RedisLeases implements LeaseStore {
   readonly #link: RedisLink
   #closed = false
 
@@ -22,32 +22,32 @@ export class RedisLeases implements LeaseTable {
     return this.#link.open(this, patience)
   }
 
-  async acquire(facts: NodeFacts, after: number | null): Promise<number | null> {
-    const args = [facts.id, textOf(facts), after === null ? '-' : `${after}`, keepFor]
-    const incarnation = await this.#link.run<Buffer | null>(acquire, [this.#link.leaseKey], args)
-    return incarnation === null ? null : Number(incarnation)
-  }
-
-  async beat(facts: NodeFacts, incarnation: number): Promise<'held' | 'expired' | 'replaced'> {
-    const args = [facts.id, textOf(facts), `${incarnation}`, keepFor]
-    const found = String(await this.#link.run<Buffer>(beat, [this.#link.leaseKey], args))
-    return found as 'held' | 'expired' | 'replaced'
-  }
-
-  async list(): Promise<readonly LeaseEntry[]> {
+  async read(id: string): Promise<StoredCell> {
     const key = this.#link.leaseKey
-    // HVALS and not HGETALL: the id is in the facts, and one reply is the same in both versions of the protocol.
+    const [[seconds, micros], found] = await Promise.all([
+      this.#link.request<[Buffer, Buffer]>(key, ['TIME']),
+      this.#link.request<Buffer | null>(key, ['HGET', key, id]),
+    ])
+    // The server's own clock. It is compared with nobody's: what is there, or was held before, counts on from its own.
+    const floor = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)
+    return { ...cellOf(found), floor }
+  }
+
+  async write(id: string, text: string, revision: number): Promise<number | null> {
+    const args = [id, `${revision}`, text, keepFor]
+    const written = await this.#link.run<Buffer | null>(writeNode, [this.#link.leaseKey], args)
+    return written === null ? null : Number(written)
+  }
+
+  async remove(id: string, revision: number): Promise<void> {
+    await this.#link.run(removeNode, [this.#link.leaseKey], [id, `${revision}`])
+  }
+
+  async list(): Promise<readonly string[]> {
+    const key = this.#link.leaseKey
+    // HVALS and not HGETALL: the id is in the text, and one reply is the same in both versions of the protocol.
     const values = await this.#link.request<Buffer[]>(key, ['HVALS', key])
-    return values.flatMap((value) => entryOf(String(value)) ?? [])
-  }
-
-  async expire(entry: LeaseEntry): Promise<void> {
-    const { id, incarnation } = entry.node
-    await this.#link.run(expire, [this.#link.leaseKey], [id, `${incarnation}|${entry.beat}|`])
-  }
-
-  async release(id: string, incarnation: number): Promise<void> {
-    await this.#link.run(release, [this.#link.leaseKey], [id, `${incarnation}`])
+    return values.flatMap((value) => cellOf(value).text ?? [])
   }
 
   async close(): Promise<void> {
@@ -57,26 +57,10 @@ export class RedisLeases implements LeaseTable {
   }
 }
 
-function textOf({ id, address, state, connections }: NodeFacts): string {
-  return JSON.stringify({ id, address, state, connections })
-}
-
-/** Null for what somebody else has written there. */
-function entryOf(text: string): LeaseEntry | null {
-  const [, incarnation, beat, closed, facts] = lease.exec(text) ?? []
-  if (facts === undefined) return null
-  try {
-    const { id, address, state, connections } = JSON.parse(facts) as NodeFacts
-    if (typeof id !== 'string' || (state !== 'active' && state !== 'draining')) return null
-    const node = {
-      id,
-      address: typeof address === 'string' ? address : null,
-      state,
-      connections: Number(connections) || 0,
-      incarnation: Number(incarnation),
-    } as const
-    return { node, beat: Number(beat), closed: closed === '1' }
-  } catch {
-    return null
-  }
+/** What somebody else has written there is nothing, and is written over. */
+function cellOf(value: Buffer | null): { text: string | null; revision: number } {
+  const [, digits, text] = entry.exec(String(value ?? '')) ?? []
+  const revision = Number(digits)
+  if (text === undefined || !Number.isSafeInteger(revision)) return { text: null, revision: 0 }
+  return { text, revision }
 }

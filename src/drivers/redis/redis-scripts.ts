@@ -81,52 +81,27 @@ return { epoch, redis.call('HGET', KEYS[2], 'o'), found }
 `)
 
 /**
- * A lease is \`incarnation|beat|closed|facts\` in a hash by node id. KEYS: the hash. ARGV 1: id.
- * ARGV 2: facts, 3: incarnation that was held before or -, 4: milliseconds to keep the hash.
+ * A node is \`revision|text\` in a hash by node id; what is not so counts as nothing. Revisions only grow, with the
+ * server's clock, so that none comes twice when an entry was removed. KEYS: the hash. ARGV 1: id, 2: the revision that
+ * has to stand there, 0 for none.
  */
-export const acquire = script(`${now}
+const revision = `
 local there = redis.call('HGET', KEYS[1], ARGV[1])
-local last = 0
-if there then
-  local incarnation, closed = string.match(there, '^(%d+)|%d+|(%d)|')
-  last = tonumber(incarnation)
-  if ARGV[3] ~= '-' and closed == '0' and last > tonumber(ARGV[3]) then return false end
-end
-if ARGV[3] ~= '-' then last = math.max(last, tonumber(ARGV[3])) end
-local incarnation = string.format('%.0f', math.max(now, last + 1))
-redis.call('HSET', KEYS[1], ARGV[1], incarnation .. '|1|0|' .. ARGV[2])
+local last = tonumber(there and string.match(there, '^(%d+)|') or 0)
+if last > 9007199254740991 then last = 0 end
+if last ~= tonumber(ARGV[2]) then return false end
+`
+
+/** ARGV 3: text, 4: milliseconds to keep the hash. Returns the new revision, or nothing. */
+export const writeNode = script(`${now}${revision}
+local next = string.format('%.0f', math.max(now, last + 1))
+redis.call('HSET', KEYS[1], ARGV[1], next .. '|' .. ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
-return incarnation
+return next
 `)
 
-/** ARGV 2: facts, 3: incarnation, 4: milliseconds to keep the hash. */
-export const beat = script(`
-local there = redis.call('HGET', KEYS[1], ARGV[1])
-if not there then return 'expired' end
-local incarnation, number, closed = string.match(there, '^(%d+)|(%d+)|(%d)|')
-if incarnation ~= ARGV[3] then return closed == '0' and 'replaced' or 'expired' end
-if closed ~= '0' then return 'expired' end
-redis.call('HSET', KEYS[1], ARGV[1], incarnation .. '|' .. string.format('%.0f', number + 1) .. '|0|' .. ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
-return 'held'
+export const removeNode = script(`${revision}
+return redis.call('HDEL', KEYS[1], ARGV[1])
 `)
 
-/** ARGV 2: incarnation and beat as they were seen, as \`12|3|\`. */
-export const expire = script(`
-local there = redis.call('HGET', KEYS[1], ARGV[1])
-if there and string.sub(there, 1, #ARGV[2]) == ARGV[2] then redis.call('HDEL', KEYS[1], ARGV[1]) end
-return 1
-`)
-
-/** ARGV 2: incarnation. */
-export const release = script(`
-local there = redis.call('HGET', KEYS[1], ARGV[1])
-if not there then return 0 end
-local incarnation, number, closed, facts = string.match(there, '^(%d+)|(%d+)|(%d)|(.*)$')
-if incarnation == ARGV[2] then
-  redis.call('HSET', KEYS[1], ARGV[1], incarnation .. '|' .. string.format('%.0f', number + 1) .. '|1|' .. facts)
-end
-return 1
-`)
-
-export const scripts: readonly RedisScript[] = [append, read, acquire, beat, expire, release]
+export const scripts: readonly RedisScript[] = [append, read, writeNode, removeNode]

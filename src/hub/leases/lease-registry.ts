@@ -29,6 +29,8 @@ export class LeaseRegistry implements Registry {
   #view: LeaseView = emptyView
   #beatAt = 0
   #down = false
+  /** One that nobody may wait for any more, but which may still be given. */
+  #asked: Promise<number | null> | null = null
   #working = false
   #cancel: (() => void) | null = null
   #firstHeld: ((self: NodeRecord) => void) | null = null
@@ -82,15 +84,17 @@ export class LeaseRegistry implements Registry {
 
   async close(): Promise<void> {
     if (this.#phase === 'closed') return
-    const held = this.#phase === 'held' ? this.#self : null
+    const held = this.#phase === 'held' ? (this.#self?.incarnation ?? null) : null
     this.#phase = 'closed'
     this.#events = null
     this.#cancel?.()
     if (this.#firstHeld !== null) this.#refuseStart()
     this.#firstHeld = null
-    if (held !== null) {
-      await this.#within(this.#table.release(held.id, held.incarnation)).catch(() => {
-        this.#log.warn({ node: held.id }, 'the lease could not be given back: others see it end in time')
+    const given = held ?? (await this.#within(this.#asked ?? Promise.resolve(null)).catch(() => null))
+    if (given !== null) {
+      const { id } = this.#facts()
+      await this.#within(this.#table.release(id, given)).catch(() => {
+        this.#log.warn({ node: id }, 'the lease could not be given back: others see it end in time')
       })
     }
     await this.#table.close()
@@ -136,7 +140,13 @@ export class LeaseRegistry implements Registry {
 
   async #acquire(): Promise<void> {
     const facts = this.#facts()
-    const incarnation = await this.#within(this.#table.acquire(facts, this.#last))
+    const asked = this.#table.acquire(facts, this.#last)
+    this.#asked = asked
+    const settled = () => {
+      if (this.#asked === asked) this.#asked = null
+    }
+    asked.then(settled, settled)
+    const incarnation = await this.#within(asked)
     if (this.#phase !== 'acquiring') return
     if (incarnation === null) {
       this.#phase = 'replaced'
@@ -144,6 +154,7 @@ export class LeaseRegistry implements Registry {
         { node: facts.id },
         'another process runs as this node: this one stays out of the cluster',
       )
+      this.#events?.lost('replaced')
       return
     }
     this.#phase = 'held'
