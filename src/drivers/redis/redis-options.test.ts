@@ -25,6 +25,28 @@ test.each([
   [{ cluster: 'hunter2' }],
   [{ sentinels: [{ host: 'a', port: 1 }] }],
   [{ sentinels: [{ host: 'hunter2' }], master: 'm' }],
+  [{ sentinels: [{ host: 'a', port: 1 }], master: 'm', database: -1 }],
+  [{ sentinels: [{ host: 'a', port: 1 }], master: 'm', sentinelPassword: 7 }],
+  [{ cluster: [{ host: 'hunter2', port: 65_536 }] }],
+  [{ cluster: [{ host: 'a', port: 1 }], mapAddress: 'hunter2' }],
+  [{ url: 'redis://host', pasword: 'hunter2' }],
+  [{ url: 'redis://host', cluster: [{ host: 'a', port: 1 }] }],
+  [{ url: 'redis://host', password: ['hunter2'] }],
+  [{ url: 'redis://host', tls: 'hunter2' }],
+  [{ url: 'rediss://:hunter2@host', tls: false }],
+  ['redis://me:hunter2%@host'],
+  ['redis://me:12/hunter2@host'],
+  ['redis://me:1?hunter2@host'],
+  ['redis://me:1#hunter2@host'],
+  ['redis://me:a/hunter2@host'],
+  ['redis://host?password=hunter2'],
+  ['redis://:hunter2@host:0'],
+  ['redis://hunter2@host'],
+  [{ cluster: [{ host: 'a', port: 1 }], username: 'hunter2' }],
+  ['localhost:6379'],
+  [''],
+  [undefined],
+  [{}],
   [null],
   [7],
 ])('what is no place is refused, and not repeated (%#)', (given) => {
@@ -37,4 +59,18 @@ test.each([
   expect([error?.code, error?.source]).toEqual(['CONFIG_INVALID', 'config'])
   expect(error?.message).toMatch(/expected .*, found/)
   expect(error?.message).not.toContain('hunter2')
+})
+
+test.each([
+  ['localhost:6379', 'expected an address as redis://host:6379 or rediss://host:6379'],
+  ['', 'found an empty text'],
+  [undefined, 'is the variable set?'],
+  ['redis://me:a/b@host', 'written as %2F'],
+  ['redis://me:%@host', '%25'],
+  [
+    { url: 'redis://host', pasword: 'x' },
+    'expected only `url`, `username`, `password`, `tls`, found `pasword`',
+  ],
+])('it says what to do about %j', (given, hint) => {
+  expect(() => parseRedisOptions(given as RedisOptions)).toThrow(hint)
 })

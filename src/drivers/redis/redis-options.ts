@@ -53,69 +53,114 @@ export interface RedisPlace {
   readonly mapAddress: (address: RedisAddress) => RedisAddress
 }
 
-/** @throws FairleadError CONFIG_INVALID, which never repeats what may hold a password */
-export function parseRedisOptions(given: string | RedisOptions): RedisPlace {
-  const options = typeof given === 'string' ? { url: given } : given
-  if (typeof options !== 'object' || options === null) throw wrong('an address or an object', typeof given)
-  const { username, password, tls } = options
-  const access: Access = {
-    ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password }),
-    ...(tls === undefined ? {} : { tls }),
-  }
-  const rest = { access, sentinelAccess: access, master: '', database: 0, mapAddress: same }
-  if ('cluster' in options) {
-    const { cluster, mapAddress = same } = options
-    return { ...rest, kind: 'cluster', addresses: checked('cluster', cluster), mapAddress }
-  }
-  if ('sentinels' in options) {
-    const { sentinels, master, database = 0, sentinelUsername, sentinelPassword } = options
-    if (typeof master !== 'string' || master === '') throw wrong('the name of the master as `master`', 'none')
-    const sentinelAccess: Access = {
-      ...(sentinelUsername === undefined ? {} : { username: sentinelUsername }),
-      ...(sentinelPassword === undefined ? {} : { password: sentinelPassword }),
-      ...(tls === undefined ? {} : { tls }),
-    }
-    return {
-      ...rest,
-      kind: 'sentinel',
-      addresses: checked('sentinels', sentinels),
-      master,
-      database,
-      sentinelAccess,
-    }
-  }
-  return { ...rest, kind: 'server', ...parseUrl(options.url, access) }
+const ofAll = ['username', 'password', 'tls']
+const fields = {
+  server: ['url', ...ofAll],
+  sentinel: ['sentinels', 'master', 'database', 'sentinelUsername', 'sentinelPassword', ...ofAll],
+  cluster: ['cluster', 'mapAddress', ...ofAll],
 }
 
-function parseUrl(text: unknown, access: Access): Pick<RedisPlace, 'addresses' | 'database' | 'access'> {
-  const url = typeof text === 'string' && URL.canParse(text) ? new URL(text) : null
-  if (url === null || !/^rediss?:$/.test(url.protocol) || url.hostname === '') {
-    throw wrong('an address as redis://host:6379 or rediss://host:6379', 'something else')
+/** @throws FairleadError CONFIG_INVALID, which never repeats what may hold a password */
+export function parseRedisOptions(given: string | RedisOptions | undefined): RedisPlace {
+  if (given === undefined) throw wrong('an address or an object', 'undefined: is the variable set?')
+  const options = typeof given === 'string' ? { url: given } : given
+  if (typeof options !== 'object' || options === null) throw wrong('an address or an object', typeof given)
+  const kind = 'cluster' in options ? 'cluster' : 'sentinels' in options ? 'sentinel' : 'server'
+  for (const field of Object.keys(options)) {
+    if (fields[kind].includes(field)) continue
+    throw wrong(`only ${fields[kind].map((each) => `\`${each}\``).join(', ')}`, `\`${field.slice(0, 32)}\``)
   }
-  const database = Number(url.pathname.slice(1) || '0')
-  if (!Number.isInteger(database) || database < 0)
-    throw wrong('the number of a database as path', url.pathname)
-  // IPv6 addresses stand in brackets.
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
+  const access = parseAccess(options.username, options.password, options.tls, '')
+  if (kind !== 'server') whole(access)
+  const rest = { kind, access, sentinelAccess: access, master: '', database: 0, mapAddress: same } as const
+  if ('cluster' in options) {
+    const { cluster, mapAddress = same } = options
+    if (typeof mapAddress !== 'function') throw wrong('a function as `mapAddress`', typeof mapAddress)
+    return { ...rest, addresses: checked('cluster', cluster), mapAddress }
+  }
+  if (!('sentinels' in options)) return { ...rest, ...parseUrl(options.url, access) }
+  const { sentinels, master, database = 0, sentinelUsername, sentinelPassword, tls } = options
+  if (typeof master !== 'string' || master === '') throw wrong('the name of the master as `master`', 'none')
+  if (!Number.isSafeInteger(database) || database < 0)
+    throw wrong('the number of a database as `database`', 'something else')
+  const sentinelAccess = whole(parseAccess(sentinelUsername, sentinelPassword, tls, 'sentinel'))
+  return { ...rest, addresses: checked('sentinels', sentinels), master, database, sentinelAccess }
+}
+
+function parseAccess(username: unknown, password: unknown, tls: unknown, whose: '' | 'sentinel'): Access {
+  const of = whose === '' ? '' : ' of the sentinels'
+  for (const [what, value] of Object.entries({ user: username, password })) {
+    if (value !== undefined && typeof value !== 'string') throw wrong(`a text as ${what}${of}`, typeof value)
+  }
+  const isTls = tls === undefined || typeof tls === 'boolean' || (typeof tls === 'object' && tls !== null)
+  if (!isTls) throw wrong('true, false or an object as `tls`', typeof tls)
   return {
-    addresses: [{ host, port: Number(url.port || '6379') }],
-    database,
-    access: {
-      ...(url.username === '' ? {} : { username: decodeURIComponent(url.username) }),
-      ...(url.password === '' ? {} : { password: decodeURIComponent(url.password) }),
-      ...(url.protocol === 'rediss:' ? { tls: true } : {}),
+    ...(username === undefined ? {} : { username: username as string }),
+    ...(password === undefined ? {} : { password: password as string }),
+    ...(tls === undefined ? {} : { tls: tls as boolean | ConnectionOptions }),
+  }
+}
+
+const addressWanted = 'an address as redis://host:6379 or rediss://host:6379'
+const encoded = 'with / ? # @ and % of user and password written as %2F %3F %23 %40 and %25'
+
+function parseUrl(text: unknown, access: Access): Pick<RedisPlace, 'addresses' | 'database' | 'access'> {
+  if (typeof text !== 'string') throw wrong(addressWanted, typeof text)
+  const trimmed = text.trim()
+  if (trimmed === '') throw wrong(addressWanted, 'an empty text')
+  if (!/^rediss?:\/\//.test(trimmed)) throw wrong(addressWanted, 'one that begins with neither')
+  const url = URL.canParse(trimmed) ? new URL(trimmed) : null
+  if (url === null || url.hostname === '' || /[@?#]/.test(url.pathname + url.search + url.hash)) {
+    throw wrong(`${addressWanted}, and nothing behind the database, ${encoded}`, 'something else')
+  }
+  const path = url.pathname.slice(1)
+  if (!/^\d{0,9}$/.test(path)) throw wrong('the number of a database as path', 'something else')
+  const port = Number(url.port || '6379')
+  if (port === 0) throw wrong('a port from 1 to 65535', '0')
+  const isSecure = url.protocol === 'rediss:'
+  if (isSecure && access.tls === false) throw wrong('no `tls: false` with rediss://', 'both')
+  return {
+    // IPv6 addresses stand in brackets.
+    addresses: [{ host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port }],
+    database: Number(path),
+    access: whole({
+      ...(url.username === '' ? {} : { username: decoded(url.username) }),
+      ...(url.password === '' ? {} : { password: decoded(url.password) }),
+      ...(isSecure ? { tls: true } : {}),
       ...access,
-    },
+    }),
+  }
+}
+
+/** A user alone would not be said to the server at all. */
+function whole(access: Access): Access {
+  if (access.username !== undefined && access.password === undefined)
+    throw wrong('a password with the user', 'none')
+  return access
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw wrong(`an address ${encoded}`, 'a % of its own')
   }
 }
 
 function checked(field: string, addresses: unknown): readonly RedisAddress[] {
-  const fine =
-    Array.isArray(addresses) &&
-    addresses.length > 0 &&
-    addresses.every((each) => typeof each?.host === 'string' && Number.isInteger(each.port))
-  if (!fine) throw wrong(`a list of { host, port } as \`${field}\``, 'something else')
+  const fine = (each: unknown) =>
+    typeof each === 'object' &&
+    each !== null &&
+    'host' in each &&
+    'port' in each &&
+    typeof each.host === 'string' &&
+    each.host !== '' &&
+    Number.isInteger(each.port) &&
+    Number(each.port) >= 1 &&
+    Number(each.port) <= 65_535
+  if (!Array.isArray(addresses) || addresses.length === 0 || !addresses.every(fine)) {
+    throw wrong(`a list of { host, port } as \`${field}\``, 'something else')
+  }
   return addresses as RedisAddress[]
 }
 
