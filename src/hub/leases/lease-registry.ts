@@ -29,7 +29,7 @@ export class LeaseRegistry implements Registry {
   #view: LeaseView = emptyView
   #beatAt = 0
   #down = false
-  /** One that nobody may wait for any more, but which may still be given. */
+  /** The lease that was asked for: one that is late is waited for again, and not asked for twice. */
   #asked: Promise<number | null> | null = null
   #working = false
   #cancel: (() => void) | null = null
@@ -140,13 +140,9 @@ export class LeaseRegistry implements Registry {
 
   async #acquire(): Promise<void> {
     const facts = this.#facts()
-    const asked = this.#table.acquire(facts, this.#last)
-    this.#asked = asked
-    const settled = () => {
-      if (this.#asked === asked) this.#asked = null
-    }
-    asked.then(settled, settled)
-    const incarnation = await this.#within(asked)
+    this.#asked ??= this.#ask(facts)
+    const incarnation = await this.#within(this.#asked)
+    this.#asked = null
     if (this.#phase !== 'acquiring') return
     if (incarnation === null) {
       this.#phase = 'replaced'
@@ -170,6 +166,14 @@ export class LeaseRegistry implements Registry {
     this.#firstHeld = null
     if (this.#phase === 'held') resolve?.(this.#self)
     else if (resolve === null) this.#events?.regained(this.#self)
+  }
+
+  #ask(facts: NodeFacts): Promise<number | null> {
+    const asked = this.#table.acquire(facts, this.#last)
+    asked.catch(() => {
+      this.#asked = null
+    })
+    return asked
   }
 
   async #look(again = false): Promise<void> {

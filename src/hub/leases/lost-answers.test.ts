@@ -84,19 +84,6 @@ test('an entry whose writing was never answered is the process’s own', async (
   expect(await leases.beat(facts, second)).toBe('held')
 })
 
-test('a late request for the lease does not take it from the one that was made after it', async () => {
-  const store = new StubStore()
-  const leases = new StoredLeases(store)
-  const held = Promise.withResolvers<void>()
-  store.before = once('write', () => held.promise)
-  const late = leases.acquire(facts, null).catch((error: { code: string }) => error.code)
-  await new Promise((resolve) => setImmediate(resolve))
-  const incarnation = (await leases.acquire(facts, null)) as number
-  held.resolve()
-  expect(await late).toBe('CLUSTER_UNAVAILABLE')
-  expect(await leases.beat(facts, incarnation)).toBe('held')
-})
-
 test('a later life of one’s own is no replacement, of another process it is; an earlier one never is', async () => {
   const store = new StubStore()
   const [one, other] = [new StoredLeases(store), new StoredLeases(store)]
@@ -146,6 +133,24 @@ test('a node that finds another process in its place after its lease had ended s
   await clock.advance(2_000)
   expect(told).toEqual(['lost expired', 'lost replaced'])
   await registry.close()
+})
+
+test('an answer that comes late, every time, is waited for', async () => {
+  const clock = new VirtualClock()
+  const store = new StubStore()
+  store.after = (method) =>
+    method === 'list' ? Promise.resolve() : new Promise((resolve) => clock.after(250, resolve))
+  const { registry, told, start } = registryOver(store, clock)
+  const started = start()
+  await clock.advance(2_000)
+  const { incarnation } = await started
+  store.entries.clear()
+  await clock.advance(5_000)
+  expect(told).toEqual(['down', 'lost expired', 'regained', 'up'])
+  expect(registry.nodes()[0]?.incarnation).toBeGreaterThan(incarnation)
+  const closed = registry.close()
+  await clock.advance(1_000)
+  await closed
 })
 
 test('a registry that is closed while it asks for the lease gives it back', async () => {

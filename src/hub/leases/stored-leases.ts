@@ -44,15 +44,13 @@ const attempts = 16
 /**
  * Leases over any store that can compare and set. A beat is one step: the revision of the last one is remembered.
  *
- * The caller may give up on a request that goes on, and ask again: an answer is late, or lost. So what stands there may
- * be this process's own, of a request that nobody waits for, and is never taken for another's.
+ * An answer may be lost. So what stands there may be this process's own without its knowing, and is never taken for
+ * another's.
  */
 export class StoredLeases implements LeaseTable {
   readonly #store: LeaseStore
   readonly #holder = randomBytes(9).toString('base64url')
   #held: Held | null = null
-  /** Which `acquire` is the latest. Those before write nothing any more. */
-  #turn = 0
 
   constructor(store: LeaseStore) {
     this.#store = store
@@ -63,10 +61,8 @@ export class StoredLeases implements LeaseTable {
   }
 
   async acquire(facts: NodeFacts, after: number | null): Promise<number | null> {
-    const turn = ++this.#turn
     for (let attempt = 0; attempt < attempts; attempt++) {
       const { text, revision, floor } = await this.#store.read(facts.id)
-      if (turn !== this.#turn) throw unavailable('the lease is asked for anew')
       const there = storedOf(text)
       const last = there?.node.incarnation ?? 0
       const taken = there !== null && !there.closed && there.holder !== this.#holder
@@ -92,6 +88,7 @@ export class StoredLeases implements LeaseTable {
       }
       if (await this.#write(facts, { ...held, beat: held.beat + 1 }, false)) return 'held'
       held = null
+      this.#held = null
     }
     throw contended()
   }
@@ -119,7 +116,6 @@ export class StoredLeases implements LeaseTable {
   }
 
   close(): Promise<void> {
-    this.#turn += 1
     return this.#store.close()
   }
 
