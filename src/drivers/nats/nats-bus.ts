@@ -75,7 +75,6 @@ export class NatsBus implements Bus, LinkedBus {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    this.#link.silence()
     for (const channel of this.#channels.values()) {
       channel.subscription?.unsubscribe()
       channel.order?.reset()

@@ -1,22 +1,24 @@
 import { ClientClosedError, ClientOfflineError, createClient, ErrorReply, RESP_TYPES } from 'redis'
 import { refused, unavailable, uncertain } from '../../hub/cluster-error.ts'
+import { watchAnswers } from '../../hub/link/answer-watch.ts'
+import { UnderWay } from '../../hub/link/under-way.ts'
 import type { RedisAddress, RedisPlace } from './redis-options.ts'
 import { codeOfReply, textOfReply } from './redis-replies.ts'
 
 /** For the TCP connection, TLS, and the first answer. */
 const connectWithin = 3_000
-const pingEvery = 2_000
-const pongWithin = 3_000
-/** Bytes under way; more than that, and the broker is as good as away. */
-const maxUnderWay = 64 * 1024 * 1024
 
 export type RedisArgument = string | Buffer
 
-/** What a server says when it will not have acted: it is not the right one, or not ready. */
-const notActed = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN|READONLY|LOADING|MASTERDOWN|BUSY|NOREPLICAS|NOSCRIPT)$/
+/** What a server says when it will not have acted: it is not the right one, not ready, or has no room just now. */
+const notActed =
+  /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN|READONLY|LOADING|MASTERDOWN|BUSY|NOREPLICAS|NOSCRIPT|OOM|MISCONF)$/
 
-/** Of these, what only a new connection mends: to another server, or with the scripts loaded again. */
-const misplaced = /^(MOVED|ASK|CLUSTERDOWN|READONLY|LOADING|MASTERDOWN|NOSCRIPT)$/
+/**
+ * Of these, what only a new connection mends: to another server, or with the scripts loaded again. A slot that is being
+ * moved (ASK) is not among them: what is subscribed to stays where it is until it has moved.
+ */
+const misplaced = /^(MOVED|CLUSTERDOWN|READONLY|LOADING|MASTERDOWN|NOSCRIPT)$/
 
 type Client = ReturnType<typeof newClient>
 
@@ -38,19 +40,19 @@ function newClient(place: RedisPlace, address: RedisAddress, access: RedisPlace[
     },
     disableOfflineQueue: true,
     maintNotifications: 'disabled',
+    // No timer for each command: a server that does not answer is found out for all of them.
+    commandOptions: { timeout: 0 },
   })
 }
 
 /** One connection to one server. Once lost it stays lost. */
 export class RedisConnection {
-  /** Of this server's process: another one has not necessarily all that this one had. */
-  runId = ''
   readonly address: RedisAddress
   readonly #client: Client
   readonly #lost: (reason: string) => void
+  readonly #underWay = new UnderWay('Redis')
   #state: 'connecting' | 'open' | 'lost' = 'connecting'
-  #underWay = 0
-  #timer: NodeJS.Timeout | null = null
+  #endWatch: () => void = () => {}
 
   private constructor(client: Client, address: RedisAddress, lost: (reason: string) => void) {
     this.#client = client
@@ -58,7 +60,8 @@ export class RedisConnection {
     this.#lost = lost
     client.on('error', (error: Error) => this.#lose(messageOf(error)))
     client.on('end', () => this.#lose('the connection was closed'))
-    // A slot has moved away, and our subscription with it.
+    // A slot has moved away, and our subscription with it. Not told while a request is under way: then the next look
+    // at the layout finds it.
     client.on('sharded-channel-moved', () => this.#lose('a slot has moved to another server'))
   }
 
@@ -78,11 +81,6 @@ export class RedisConnection {
     const late = setTimeout(() => connection.close(), connectWithin)
     try {
       await client.connect()
-      const info = await client.sendCommand<string>(['INFO', 'server'], {}).catch((error: unknown) => {
-        if (error instanceof ErrorReply) return ''
-        throw error
-      })
-      connection.runId = /run_id:(\w+)/.exec(info)?.[1] ?? ''
       if (connection.#state !== 'connecting') throw new Error('closed while connecting')
     } catch (error) {
       connection.close()
@@ -91,7 +89,10 @@ export class RedisConnection {
       clearTimeout(late)
     }
     connection.#state = 'open'
-    connection.#watch()
+    connection.#endWatch = watchAnswers(
+      () => connection.#answered(),
+      (reason) => connection.#lose(reason),
+    )
     return connection
   }
 
@@ -102,17 +103,17 @@ export class RedisConnection {
   /** @throws FairleadError of the cluster port */
   async request<T>(args: readonly RedisArgument[], size = 0): Promise<T> {
     if (this.#state !== 'open') throw unavailable('not connected to Redis')
-    if (this.#underWay + size > maxUnderWay) throw unavailable('too much is under way to Redis')
-    this.#underWay += size
+    this.#underWay.enter(size)
     try {
       return await this.#client.sendCommand<T>(args, { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } })
     } catch (error) {
-      throw this.#failure(error)
+      throw this.#failure(error, `${args[0]}`)
     } finally {
-      this.#underWay -= size
+      this.#underWay.leave(size)
     }
   }
 
+  /** Rejects with CLUSTER_REFUSED when one of them is not permitted, and none is in force then; else it is lost. */
   async subscribe(
     names: string[],
     sharded: boolean,
@@ -122,9 +123,9 @@ export class RedisConnection {
       if (sharded) await this.#client.sSubscribe(names, heard, true)
       else await this.#client.subscribe(names, heard, true)
     } catch (error) {
-      const failure = this.#failure(error)
-      // Whatever it was, not all is heard that should be.
-      this.#lose(failure.message)
+      const failure = this.#failure(error, 'SUBSCRIBE')
+      // Not all is heard that should be.
+      if (failure.code !== 'CLUSTER_REFUSED') this.#lose(failure.message)
       throw failure
     }
   }
@@ -134,14 +135,14 @@ export class RedisConnection {
       if (sharded) await this.#client.sUnsubscribe(names)
       else await this.#client.unsubscribe(names)
     } catch (error) {
-      throw this.#failure(error)
+      throw this.#failure(error, 'UNSUBSCRIBE')
     }
   }
 
   /** Tells nothing any more. */
   close(): void {
     this.#state = 'lost'
-    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#endWatch()
     if (this.#client.isOpen) this.#client.destroy()
   }
 
@@ -151,31 +152,22 @@ export class RedisConnection {
     this.#lost(reason)
   }
 
-  #failure(error: unknown) {
+  /** One that may not ask is answered, too. */
+  async #answered(): Promise<void> {
+    await this.#client.ping().catch((error: unknown) => {
+      if (!(error instanceof ErrorReply)) throw error
+    })
+  }
+
+  #failure(error: unknown, command: string) {
     if (error instanceof ClientClosedError || error instanceof ClientOfflineError) {
       return unavailable('not connected to Redis', error)
     }
     if (!(error instanceof ErrorReply)) return uncertain('the connection to Redis broke', error)
     const code = codeOfReply(error.message)
-    if (!notActed.test(code)) return refused(`Redis: ${textOfReply(error.message)}`)
+    if (!notActed.test(code)) return refused(`Redis: ${textOfReply(error.message)} (${command})`)
     if (misplaced.test(code)) queueMicrotask(() => this.#lose(code))
-    return unavailable(`Redis: ${code}`)
-  }
-
-  /** Finds out that a server has stopped answering, with its connections open. */
-  #watch(): void {
-    this.#timer = setTimeout(() => {
-      const late = setTimeout(() => this.#lose(`no answer for ${pongWithin} ms`), pongWithin)
-      late.unref()
-      this.#client.ping().then(
-        () => {
-          clearTimeout(late)
-          if (this.#state === 'open') this.#watch()
-        },
-        () => clearTimeout(late),
-      )
-    }, pingEvery)
-    this.#timer.unref()
+    return unavailable(`Redis: ${code} (${command})`)
   }
 }
 

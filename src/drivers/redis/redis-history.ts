@@ -7,7 +7,9 @@ import type {
   Position,
 } from '../../hub/cluster.ts'
 import { unavailable } from '../../hub/cluster-error.ts'
+import type { LinkPart } from '../../hub/link/broker-link.ts'
 import { asBuffer } from './redis-bus.ts'
+import type { RedisCircuit } from './redis-circuit.ts'
 import type { RedisLink } from './redis-link.ts'
 import { append, read } from './redis-scripts.ts'
 
@@ -16,7 +18,7 @@ import { append, read } from './redis-scripts.ts'
  * with the server's process: after a restart or a failover the last messages may be gone, and offsets would be given
  * twice.
  */
-export class RedisHistory implements HistoryStore {
+export class RedisHistory implements HistoryStore, LinkPart<RedisCircuit> {
   readonly #link: RedisLink
   #closed = false
 
@@ -26,13 +28,13 @@ export class RedisHistory implements HistoryStore {
 
   start(patience: number): Promise<void> {
     if (this.#closed) return Promise.reject(unavailable('closed'))
-    return this.#link.open(this, patience)
+    return this.#link.open(this, patience, this)
   }
 
   async append(channel: string, payload: Uint8Array, { size, age }: HistoryLimits): Promise<Position> {
     if (this.#closed) throw unavailable('closed')
     const command = this.#link.sharded ? 'SPUBLISH' : 'PUBLISH'
-    const [epoch, offset] = await this.#link.run<[Buffer, Buffer]>(
+    const [epoch, offset] = await this.#link.current.run<[Buffer, Buffer]>(
       append,
       this.#keys(channel),
       [newEpoch(), asBuffer(payload), `${size}`, `${age}`, this.#link.keyOf('c', channel), command],
@@ -61,8 +63,12 @@ export class RedisHistory implements HistoryStore {
     this.#link.close(this)
   }
 
+  async attach(circuit: RedisCircuit): Promise<void> {
+    await Promise.all([circuit.load([append, read]), circuit.learnRunIds()])
+  }
+
   async #slice(channel: string, first: string, limit: number) {
-    const [epoch, top, found] = await this.#link.run<[Buffer, Buffer, Buffer[]]>(
+    const [epoch, top, found] = await this.#link.current.run<[Buffer, Buffer, Buffer[]]>(
       read,
       this.#keys(channel),
       [newEpoch(), first, `${limit}`],

@@ -24,8 +24,9 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 const meta = `
 local epoch = redis.call('HGET', KEYS[2], 'e')
 if not epoch or redis.call('HGET', KEYS[2], 'r') ~= ARGV[1] then
+  -- Of a new room nothing is removed: after a first write a server without room takes the rest of a script.
+  if epoch then redis.call('DEL', KEYS[1], KEYS[2]) end
   epoch = ARGV[2]
-  redis.call('DEL', KEYS[1], KEYS[2])
   redis.call('HSET', KEYS[2], 'e', epoch, 'o', '0', 'r', ARGV[1], 'a', '60000')
   redis.call('PEXPIRE', KEYS[2], '6000000')
 end
@@ -103,5 +104,3 @@ return next
 export const removeNode = script(`${revision}
 return redis.call('HDEL', KEYS[1], ARGV[1])
 `)
-
-export const scripts: readonly RedisScript[] = [append, read, writeNode, removeNode]

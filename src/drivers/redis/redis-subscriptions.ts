@@ -1,3 +1,4 @@
+import { FairleadError } from '../../core/errors.ts'
 import { unavailable } from '../../hub/cluster-error.ts'
 
 /** Channels in one command. */
@@ -7,6 +8,7 @@ const maxChannels = 512
 export interface Subscriber {
   /** Channels with the same group can be in one command. */
   group(channel: string): string
+  /** Rejects with CLUSTER_REFUSED when one of them is not permitted; none of them is in force then. */
   subscribe(channels: string[]): Promise<void>
   unsubscribe(channels: string[]): Promise<void>
 }
@@ -21,9 +23,18 @@ export class RedisSubscriptions {
   /** Channels in which the two may differ. */
   readonly #dirty = new Set<string>()
   readonly #waiting = new Map<string, { resolve: () => void; reject: (error: Error) => void }[]>()
+  readonly #refused: (channel: string) => void
+  /** Where everything is in force that was wanted when it came. */
   #subscriber: Subscriber | null = null
+  /** That one, or the one that is to be it. What an earlier one still says counts no more. */
+  #latest: Subscriber | null = null
   #pumping = false
   #closed = false
+
+  /** @param refused told of each channel that is wanted no more because the server does not permit it */
+  constructor(refused: (channel: string) => void) {
+    this.#refused = refused
+  }
 
   wants(channel: string): boolean {
     return this.#wanted.has(channel)
@@ -52,10 +63,12 @@ export class RedisSubscriptions {
 
   /** Everything that is wanted is put in force. Rejects when the connection is lost meanwhile. */
   async attach(subscriber: Subscriber): Promise<void> {
+    this.#latest = subscriber
     this.#inForce.clear()
     this.#dirty.clear()
     for (const channel of this.#wanted) this.#dirty.add(channel)
     while (this.#dirty.size > 0) await this.#round(subscriber)
+    if (this.#latest !== subscriber) throw unavailable('the connection is lost')
     this.#subscriber = subscriber
     this.#pump()
   }
@@ -63,6 +76,7 @@ export class RedisSubscriptions {
   /** Nothing is in force any more. */
   detach(): void {
     this.#subscriber = null
+    this.#latest = null
     this.#inForce.clear()
   }
 
@@ -86,10 +100,11 @@ export class RedisSubscriptions {
       try {
         while (this.#dirty.size > 0 && this.#subscriber === subscriber) await this.#round(subscriber)
       } catch {
-        // The connection is lost: all of it is done again at the next one.
+        // The connection is lost, and all of it is done again at the next one; or some could not be unsubscribed from:
+        // they are heard by nobody.
       }
       this.#pumping = false
-      if (this.#subscriber !== subscriber) this.#pump()
+      this.#pump()
     })
   }
 
@@ -114,17 +129,41 @@ export class RedisSubscriptions {
       for (const channel of channels) this.#inForce.delete(channel)
       work.push(subscriber.unsubscribe(channels))
     }
-    for (const channels of chunks(coming)) {
-      work.push(
-        subscriber.subscribe(channels).then(() => {
-          for (const channel of channels) {
-            this.#inForce.add(channel)
-            if (this.#wanted.has(channel)) this.#settle(channel)
-          }
-        }),
-      )
-    }
+    for (const channels of chunks(coming)) work.push(this.#bring(subscriber, channels))
     await Promise.all(work)
+  }
+
+  /** Which channel of many is not permitted, is found out by halves. */
+  async #bring(subscriber: Subscriber, channels: string[]): Promise<void> {
+    try {
+      await subscriber.subscribe(channels)
+    } catch (error) {
+      if (!(error instanceof FairleadError) || error.code !== 'CLUSTER_REFUSED') throw error
+      if (this.#latest !== subscriber) return
+      const [channel, ...more] = channels as [string, ...string[]]
+      if (more.length === 0) {
+        this.#refuse(channel, error)
+        return
+      }
+      const half = Math.ceil(channels.length / 2)
+      const halves = [channels.slice(0, half), channels.slice(half)]
+      await Promise.all(halves.map((each) => this.#bring(subscriber, each)))
+      return
+    }
+    if (this.#latest !== subscriber) return
+    for (const channel of channels) {
+      this.#inForce.add(channel)
+      if (this.#wanted.has(channel)) this.#settle(channel)
+    }
+  }
+
+  #refuse(channel: string, error: FairleadError): void {
+    if (!this.#wanted.delete(channel)) return
+    this.#dirty.delete(channel)
+    this.#refused(channel)
+    const waiting = this.#waiting.get(channel) ?? []
+    this.#waiting.delete(channel)
+    for (const { reject } of waiting) reject(error)
   }
 
   #settle(channel: string): void {
