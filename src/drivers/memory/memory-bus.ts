@@ -30,7 +30,7 @@ export class MemoryBus implements Bus {
   async subscribe(channel: string): Promise<void> {
     if (this.#closed) throw unavailable('closed')
     this.#link.subscriptions.add(channel)
-    if (!this.#link.up) return this.#link.whenUp()
+    if (!this.#link.up) return this.#link.whenUp(this)
     this.#link.listen(channel)
     // Nothing that a paused broker takes from now on goes by: it was listened to before it goes on.
   }

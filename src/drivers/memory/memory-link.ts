@@ -35,7 +35,7 @@ export class MemoryLink {
   #inbox: (() => void)[] = []
   #telling = false
   readonly #underWay = new Set<(error: Error) => void>()
-  readonly #waiting = new Set<{ up(): void; closed(): void }>()
+  readonly #waiting = new Set<{ readonly user: object; up(): void; closed(): void }>()
 
   constructor(clock: Clock, random: () => number, longestWait: number, port: MemoryPort) {
     this.#longestWait = longestWait
@@ -64,6 +64,7 @@ export class MemoryLink {
         this.#tellDown(`not connected within ${patience} ms`)
       })
       const waiter = {
+        user,
         up: () => {
           cancel()
           resolve()
@@ -77,11 +78,11 @@ export class MemoryLink {
     })
   }
 
-  /** Resolves once the link is up. */
-  whenUp(): Promise<void> {
+  /** Resolves once the link is up, for a part that is open or will be. */
+  whenUp(user: object): Promise<void> {
     if (this.#state === 'up') return Promise.resolve()
     return new Promise((resolve, reject) => {
-      this.#waiting.add({ up: resolve, closed: () => reject(unavailable('closed')) })
+      this.#waiting.add({ user, up: resolve, closed: () => reject(unavailable('closed')) })
     })
   }
 
@@ -139,9 +140,12 @@ export class MemoryLink {
   /** Ends with the last part that used it. */
   close(user: object): void {
     this.#users.delete(user)
+    for (const waiter of this.#waiting) {
+      if (waiter.user !== user && this.#users.size > 0) continue
+      this.#waiting.delete(waiter)
+      waiter.closed()
+    }
     if (this.#users.size > 0) return
-    for (const waiter of this.#waiting) waiter.closed()
-    this.#waiting.clear()
     if (this.#state === 'closed') return
     if (this.#state === 'up') for (const channel of this.subscriptions) this.#port.ignore(channel)
     this.#state = 'closed'
