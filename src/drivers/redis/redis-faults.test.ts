@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ContractBroker } from '../../hub/contract/cluster-rig.ts'
 import {
   Bench,
+  BenchNode,
   BusRecorder,
   bytes,
   eventually,
@@ -198,7 +199,8 @@ test('a master that is replaced is found through the sentinels', async () => {
     const log = { info() {}, warn() {} }
     const { bus, history, registry } = driver.connect({ namespace: 'n', lease: quickLease, log })
     const heard = new BusRecorder()
-    await Promise.all([bus.start(heard, patience), history?.start(patience)])
+    const node = new BenchNode('a', registry)
+    await Promise.all([bus.start(heard, patience), history?.start(patience), node.start()])
     await bus.subscribe('a')
     const before = await history?.append('a', bytes('before'), { size: 10, age: 60_000 })
     // What a server that is killed has not delivered yet is lost.
@@ -208,6 +210,8 @@ test('a master that is replaced is found through the sentinels', async () => {
     const after = await history?.append('a', bytes('after'), { size: 10, age: 60_000 })
     expect(after?.epoch).not.toBe(before?.epoch)
     await eventually(() => heard.messages.length === 2, 'the second was heard')
+    await eventually(() => node.told.at(-1) === 'up -', 'the node is in the cluster again')
+    expect(node.told.join()).not.toContain('replaced')
     await Promise.all([bus.close(), history?.close(), registry.close()])
   } finally {
     await Promise.all([...sentinels, replica, master].map((server) => server.dispose()))

@@ -44,7 +44,7 @@ async function askSentinel(place: RedisPlace, connection: RedisConnection): Prom
   ])
   if (found === null) throw unavailable(`the sentinel knows no master ${place.master}`)
   const [host, port] = found.map(String) as [string, string]
-  return { masters: [{ host, port: Number(port) }], slots: null }
+  return { masters: [place.mapAddress({ host, port: Number(port) })], slots: null }
 }
 
 type SlotRange = [from: number, to: number, master: [host: Buffer | null, port: number]]

@@ -28,6 +28,8 @@ export interface RedisSentinelOptions extends Access {
   /** Of the sentinels themselves, when they ask for them. */
   readonly sentinelUsername?: string
   readonly sentinelPassword?: string
+  /** Where a sentinel or a master is reached from here, when not where it says (NAT, containers). */
+  readonly mapAddress?: (address: RedisAddress) => RedisAddress
 }
 
 /** A Redis Cluster (7 or later, for sharded pub/sub). */
@@ -56,7 +58,15 @@ export interface RedisPlace {
 const ofAll = ['username', 'password', 'tls']
 const fields = {
   server: ['url', ...ofAll],
-  sentinel: ['sentinels', 'master', 'database', 'sentinelUsername', 'sentinelPassword', ...ofAll],
+  sentinel: [
+    'sentinels',
+    'master',
+    'database',
+    'sentinelUsername',
+    'sentinelPassword',
+    'mapAddress',
+    ...ofAll,
+  ],
   cluster: ['cluster', 'mapAddress', ...ofAll],
 }
 
@@ -74,9 +84,8 @@ export function parseRedisOptions(given: string | RedisOptions | undefined): Red
   if (kind !== 'server') whole(access)
   const rest = { kind, access, sentinelAccess: access, master: '', database: 0, mapAddress: same } as const
   if ('cluster' in options) {
-    const { cluster, mapAddress = same } = options
-    if (typeof mapAddress !== 'function') throw wrong('a function as `mapAddress`', typeof mapAddress)
-    return { ...rest, addresses: checked('cluster', cluster), mapAddress }
+    const mapAddress = checkedMap(options.mapAddress)
+    return { ...rest, addresses: checked('cluster', options.cluster), mapAddress }
   }
   if (!('sentinels' in options)) return { ...rest, ...parseUrl(options.url, access) }
   const { sentinels, master, database = 0, sentinelUsername, sentinelPassword, tls } = options
@@ -84,7 +93,8 @@ export function parseRedisOptions(given: string | RedisOptions | undefined): Red
   if (!Number.isSafeInteger(database) || database < 0)
     throw wrong('the number of a database as `database`', 'something else')
   const sentinelAccess = whole(parseAccess(sentinelUsername, sentinelPassword, tls, 'sentinel'))
-  return { ...rest, addresses: checked('sentinels', sentinels), master, database, sentinelAccess }
+  const mapAddress = checkedMap(options.mapAddress)
+  return { ...rest, addresses: checked('sentinels', sentinels), master, database, sentinelAccess, mapAddress }
 }
 
 function parseAccess(username: unknown, password: unknown, tls: unknown, whose: '' | 'sentinel'): Access {
@@ -162,6 +172,11 @@ function checked(field: string, addresses: unknown): readonly RedisAddress[] {
     throw wrong(`a list of { host, port } as \`${field}\``, 'something else')
   }
   return addresses as RedisAddress[]
+}
+
+function checkedMap(mapAddress: unknown = same): RedisPlace['mapAddress'] {
+  if (typeof mapAddress !== 'function') throw wrong('a function as `mapAddress`', typeof mapAddress)
+  return mapAddress as RedisPlace['mapAddress']
 }
 
 function same(address: RedisAddress): RedisAddress {

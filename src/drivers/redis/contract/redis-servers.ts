@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ContractBroker } from '../../../hub/contract/cluster-rig.ts'
 import { freePort, ServerProcess } from '../../../hub/contract/server-process.ts'
@@ -14,32 +14,40 @@ export class RedisServer {
   readonly process: ServerProcess
   readonly #folder: string
 
-  private constructor(port: number, folder: string, settings: readonly string[]) {
+  private constructor(port: number, folder: string, settings: readonly string[], program = 'redis-server') {
     this.port = port
     this.#folder = folder
     const args = [...settings, '--bind', '127.0.0.1', '--dir', folder]
-    this.process = new ServerProcess('redis-server', args, async () => {
+    this.process = new ServerProcess(program, args, async () => {
       const answer = await this.ask('PING').catch(() => '')
       return answer.startsWith('+PONG')
     })
   }
 
   static async launch(...settings: string[]): Promise<RedisServer> {
+    return RedisServer.#launch('redis-server', settings)
+  }
+
+  static async valkey(...settings: string[]): Promise<RedisServer> {
+    return RedisServer.#launch('valkey-server', settings)
+  }
+
+  static async #launch(program: string, settings: readonly string[]): Promise<RedisServer> {
     const folder = mkdtempSync(join(tmpdir(), 'fairlead-redis-'))
     const port = await freePort()
-    const server = new RedisServer(port, folder, ['--port', `${port}`, '--save', '', ...settings])
+    const server = new RedisServer(port, folder, ['--port', `${port}`, '--save', '', ...settings], program)
     await server.process.start()
     return server
   }
 
   /** One that watches over the master on a port, called `main`. */
-  static async sentinel(master: number): Promise<RedisServer> {
+  static async sentinel(master: number, quorum = 2): Promise<RedisServer> {
     const folder = mkdtempSync(join(tmpdir(), 'fairlead-sentinel-'))
     const port = await freePort()
     const file = join(folder, 'sentinel.conf')
     const lines = [
       `port ${port}`,
-      `sentinel monitor main 127.0.0.1 ${master} 2`,
+      `sentinel monitor main 127.0.0.1 ${master} ${quorum}`,
       'sentinel down-after-milliseconds main 1000',
       'sentinel failover-timeout main 5000',
     ]
@@ -79,7 +87,19 @@ export async function until(holds: () => Promise<boolean>, what: string): Promis
 
 /** One server. */
 export async function launchServer(...settings: string[]): Promise<ContractBroker & { server: RedisServer }> {
-  const server = await RedisServer.launch(...settings)
+  return brokerOf(await RedisServer.launch(...settings))
+}
+
+export async function launchValkey(...settings: string[]): Promise<ContractBroker> {
+  return brokerOf(await RedisServer.valkey(...settings))
+}
+
+/** Whether a program is there. */
+export function isInstalled(program: string): boolean {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, program)))
+}
+
+async function brokerOf(server: RedisServer): Promise<ContractBroker & { server: RedisServer }> {
   const ways = await Ways.to(server.port)
   return {
     server,
@@ -91,6 +111,31 @@ export async function launchServer(...settings: string[]): Promise<ContractBroke
     async dispose() {
       await ways.dispose()
       await server.dispose()
+    },
+  }
+}
+
+/** A master, and a sentinel that tells where it is. */
+export async function launchSentinel(): Promise<ContractBroker> {
+  const master = await RedisServer.launch()
+  const sentinel = await RedisServer.sentinel(master.port, 1)
+  const ways = await Ways.to(sentinel.port, master.port)
+  return {
+    way: () =>
+      ways.way((through) =>
+        redis({
+          sentinels: [{ host: '127.0.0.1', port: sentinel.port }],
+          master: 'main',
+          mapAddress: ({ host, port }) => ({ host, port: through(port) }),
+        }),
+      ),
+    stop: () => master.process.kill(),
+    start: () => master.process.start(),
+    pause: () => master.process.pause(),
+    resume: async () => master.process.resume(),
+    async dispose() {
+      await ways.dispose()
+      await Promise.all([sentinel.dispose(), master.dispose()])
     },
   }
 }
