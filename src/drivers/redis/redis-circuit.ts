@@ -10,6 +10,8 @@ import { slotOfTag } from './redis-slots.ts'
 /** Between two looks at whether masters and slots are where they were. */
 const lookEvery = 5_000
 
+const noMaster = 'the server is no master'
+
 /**
  * Connections to every master: one for requests and, for a bus, one for subscriptions. When one is lost, all of it is
  * given up. What only some parts need is not asked of the server before they are there.
@@ -25,8 +27,8 @@ export class RedisCircuit {
   readonly #all: RedisConnection[] = []
   /** Of the servers' processes: another one has not necessarily all that this one had. Null when it is not told. */
   #runIds: readonly (string | null)[] = []
-  /** Why a script was not loaded. */
-  readonly #refusals = new Map<RedisScript, FairleadError>()
+  /** Those that were loaded, or why not. */
+  readonly #scripts = new Map<RedisScript, 'loaded' | FairleadError>()
   #closed = false
   #timer: NodeJS.Timeout | null = null
 
@@ -51,8 +53,7 @@ export class RedisCircuit {
     const circuit = new RedisCircuit(place, log, lost, await findLayout(place))
     try {
       circuit.#commands = await circuit.#openAll()
-      if (!(await circuit.#checkMasters()))
-        log.warn({}, 'Redis does not permit ROLE: a replica would be taken for a master')
+      await circuit.#checkMasters()
     } catch (error) {
       circuit.close()
       throw error
@@ -75,11 +76,13 @@ export class RedisCircuit {
     { runId = false, size = 0 } = {},
   ): Promise<T> {
     const [tagged] = keys as [string]
-    const refusal = this.#refusals.get(script)
-    if (refusal !== undefined) throw refusal
+    const state = this.#scripts.get(script)
     const id = runId ? this.#runIds[this.#masterOf(tagged)] : ''
+    // The part that needs them is about to be attached.
+    if (state === undefined || id === undefined) throw unavailable('not connected to Redis')
+    if (state !== 'loaded') throw state
     if (id === null) throw refused('Redis: histories need INFO, which is not permitted')
-    const given = runId ? [id as string, ...args] : args
+    const given = runId ? [id, ...args] : args
     return this.request<T>(tagged, ['EVALSHA', script.sha, `${keys.length}`, ...keys, ...given], size)
   }
 
@@ -92,12 +95,13 @@ export class RedisCircuit {
       this.#commands.flatMap((connection) =>
         scripts.map(async (script) => {
           const answer = await unlessRefused(connection.request(['SCRIPT', 'LOAD', script.source]))
-          if (isRefusal(answer)) this.#refusals.set(script, answer)
-          return answer
+          return isRefusal(answer) ? { script, refusal: answer } : null
         }),
       ),
     )
-    const refusal = answers.find(isRefusal)
+    for (const script of scripts) this.#scripts.set(script, 'loaded')
+    for (const answer of answers) if (answer !== null) this.#scripts.set(answer.script, answer.refusal)
+    const refusal = answers.find((answer) => answer !== null)?.refusal
     if (refusal === undefined) return
     this.#log.warn({ reason: refusal.message }, 'Redis takes no scripts: nodes and histories need them')
   }
@@ -146,14 +150,22 @@ export class RedisCircuit {
     throw unavailable('closed')
   }
 
-  /** A replica takes what is published, and nobody at the master hears it. False when servers do not tell. */
-  async #checkMasters(): Promise<boolean> {
-    const answers = await Promise.all(
-      this.#commands.map((connection) => unlessRefused(connection.request<[Buffer]>(['ROLE']))),
+  /** A replica takes what is published, and nobody at the master hears it. */
+  async #checkMasters(): Promise<void> {
+    const roles = await this.#roles()
+    if (roles.some((role) => role !== null && role !== 'master')) throw unavailable(noMaster)
+    if (roles.includes(null))
+      this.#log.warn({}, 'Redis does not permit ROLE: a replica would be taken for a master')
+  }
+
+  /** Of each; null when it does not tell. */
+  #roles(): Promise<readonly (string | null)[]> {
+    return Promise.all(
+      this.#commands.map(async (connection) => {
+        const answer = await unlessRefused(connection.request<[Buffer]>(['ROLE']))
+        return isRefusal(answer) ? null : String(answer[0])
+      }),
     )
-    const roles = answers.flatMap((answer) => (isRefusal(answer) ? [] : String(answer[0])))
-    if (roles.some((role) => role !== 'master')) throw unavailable('the server is no master')
-    return roles.length === answers.length
   }
 
   /** A slot that moved, or a master that was replaced, while the old one goes on as if nothing were. */
@@ -169,10 +181,8 @@ export class RedisCircuit {
 
   async #change(): Promise<string | null> {
     if (this.#place.kind === 'server') {
-      return this.#checkMasters().then(
-        () => null,
-        (error: FairleadError) => error.message,
-      )
+      const roles = await this.#roles().catch(() => [])
+      return roles.some((role) => role !== null && role !== 'master') ? noMaster : null
     }
     const layout = await findLayout(this.#place).catch(() => null)
     return layout === null || sameLayout(layout, this.#layout) ? null : 'masters or slots have moved'

@@ -40,6 +40,18 @@ describe('one server', () => {
     expect(heard.states).toEqual([])
   })
 
+  test('is not asked for a history before the history has begun', async () => {
+    await using bench = new Bench(broker)
+    const { bus, history } = bench.cluster(to(broker.server))
+    const heard = new BusRecorder()
+    await bus.start(heard, patience)
+    const append = () => outcome(history?.append('a', bytes('x'), limits) as Promise<unknown>)
+    expect(await append()).toBe('CLUSTER_UNAVAILABLE')
+    await history?.start(patience)
+    expect(await append()).toMatchObject({ offset: 1 })
+    expect(heard.states).toEqual([])
+  })
+
   test('gets no timer for each command', async () => {
     await using bench = new Bench(broker)
     const { bus } = await bench.bus(to(broker.server))
