@@ -29,8 +29,6 @@ export class LeaseRegistry implements Registry {
   #view: LeaseView = emptyView
   #beatAt = 0
   #down = false
-  /** The lease that was asked for: one that is late is waited for again, and not asked for twice. */
-  #asked: Promise<number | null> | null = null
   #working = false
   #cancel: (() => void) | null = null
   #firstHeld: ((self: NodeRecord) => void) | null = null
@@ -84,17 +82,15 @@ export class LeaseRegistry implements Registry {
 
   async close(): Promise<void> {
     if (this.#phase === 'closed') return
-    const held = this.#phase === 'held' ? (this.#self?.incarnation ?? null) : null
+    const held = this.#phase === 'held' ? this.#self : null
     this.#phase = 'closed'
     this.#events = null
     this.#cancel?.()
     if (this.#firstHeld !== null) this.#refuseStart()
     this.#firstHeld = null
-    const given = held ?? (await this.#within(this.#asked ?? Promise.resolve(null)).catch(() => null))
-    if (given !== null) {
-      const { id } = this.#facts()
-      await this.#within(this.#table.release(id, given)).catch(() => {
-        this.#log.warn({ node: id }, 'the lease could not be given back: others see it end in time')
+    if (held !== null) {
+      await this.#within(this.#table.release(held.id, held.incarnation)).catch(() => {
+        this.#log.warn({ node: held.id }, 'the lease could not be given back: others see it end in time')
       })
     }
     await this.#table.close()
@@ -140,9 +136,7 @@ export class LeaseRegistry implements Registry {
 
   async #acquire(): Promise<void> {
     const facts = this.#facts()
-    this.#asked ??= this.#ask(facts)
-    const incarnation = await this.#within(this.#asked)
-    this.#asked = null
+    const incarnation = await this.#within(this.#table.acquire(facts, this.#last))
     if (this.#phase !== 'acquiring') return
     if (incarnation === null) {
       this.#phase = 'replaced'
@@ -150,7 +144,6 @@ export class LeaseRegistry implements Registry {
         { node: facts.id },
         'another process runs as this node: this one stays out of the cluster',
       )
-      this.#events?.lost('replaced')
       return
     }
     this.#phase = 'held'
@@ -166,14 +159,6 @@ export class LeaseRegistry implements Registry {
     this.#firstHeld = null
     if (this.#phase === 'held') resolve?.(this.#self)
     else if (resolve === null) this.#events?.regained(this.#self)
-  }
-
-  #ask(facts: NodeFacts): Promise<number | null> {
-    const asked = this.#table.acquire(facts, this.#last)
-    asked.catch(() => {
-      this.#asked = null
-    })
-    return asked
   }
 
   async #look(again = false): Promise<void> {

@@ -116,25 +116,6 @@ test('a node whose answer was lost after its lease had ended comes back', async 
   await registry.close()
 })
 
-test('a node that finds another process in its place after its lease had ended says so', async () => {
-  const clock = new VirtualClock()
-  const store = new StubStore()
-  const { registry, told, start } = registryOver(store, clock)
-  const started = start()
-  await clock.advance(0)
-  await started
-  store.entries.clear()
-  // Between the beat that finds nothing and the request for a new lease.
-  let reads = 0
-  store.before = async (method) => {
-    if (method !== 'read' || ++reads !== 2) return
-    await new StoredLeases(store).acquire(facts, 7)
-  }
-  await clock.advance(2_000)
-  expect(told).toEqual(['lost expired', 'lost replaced'])
-  await registry.close()
-})
-
 test('an answer that comes late, every time, is waited for', async () => {
   const clock = new VirtualClock()
   const store = new StubStore()
@@ -151,20 +132,4 @@ test('an answer that comes late, every time, is waited for', async () => {
   const closed = registry.close()
   await clock.advance(1_000)
   await closed
-})
-
-test('a registry that is closed while it asks for the lease gives it back', async () => {
-  const clock = new VirtualClock()
-  const store = new StubStore()
-  const held = Promise.withResolvers<void>()
-  store.after = once('write', () => held.promise)
-  const { registry, start } = registryOver(store, clock)
-  const started = start().catch((error: { code: string }) => error.code)
-  await clock.advance(0)
-  const closed = registry.close()
-  held.resolve()
-  await clock.advance(0)
-  await closed
-  expect(await started).toBe('CLUSTER_UNAVAILABLE')
-  expect(JSON.parse(store.entries.get('a')?.text as string)).toMatchObject({ closed: true })
 })

@@ -51,6 +51,8 @@ export class StoredLeases implements LeaseTable {
   readonly #store: LeaseStore
   readonly #holder = randomBytes(9).toString('base64url')
   #held: Held | null = null
+  /** One that is late is waited for again, and not made twice. */
+  #acquiring: Promise<number | null> | null = null
 
   constructor(store: LeaseStore) {
     this.#store = store
@@ -60,17 +62,11 @@ export class StoredLeases implements LeaseTable {
     return this.#store.start(patience)
   }
 
-  async acquire(facts: NodeFacts, after: number | null): Promise<number | null> {
-    for (let attempt = 0; attempt < attempts; attempt++) {
-      const { text, revision, floor } = await this.#store.read(facts.id)
-      const there = storedOf(text)
-      const last = there?.node.incarnation ?? 0
-      const taken = there !== null && !there.closed && there.holder !== this.#holder
-      if (after !== null && taken && last > after) return null
-      const incarnation = Math.max(floor, last + 1, (after ?? 0) + 1)
-      if (await this.#write(facts, { incarnation, beat: 1, revision }, false)) return incarnation
-    }
-    throw contended()
+  acquire(facts: NodeFacts, after: number | null): Promise<number | null> {
+    this.#acquiring ??= this.#acquire(facts, after).finally(() => {
+      this.#acquiring = null
+    })
+    return this.#acquiring
   }
 
   async beat(facts: NodeFacts, incarnation: number): Promise<'held' | 'expired' | 'replaced'> {
@@ -117,6 +113,19 @@ export class StoredLeases implements LeaseTable {
 
   close(): Promise<void> {
     return this.#store.close()
+  }
+
+  async #acquire(facts: NodeFacts, after: number | null): Promise<number | null> {
+    for (let attempt = 0; attempt < attempts; attempt++) {
+      const { text, revision, floor } = await this.#store.read(facts.id)
+      const there = storedOf(text)
+      const last = there?.node.incarnation ?? 0
+      const taken = there !== null && !there.closed && there.holder !== this.#holder
+      if (after !== null && taken && last > after) return null
+      const incarnation = Math.max(floor, last + 1, (after ?? 0) + 1)
+      if (await this.#write(facts, { incarnation, beat: 1, revision }, false)) return incarnation
+    }
+    throw contended()
   }
 
   async #write(facts: NodeFacts, { incarnation, beat, revision }: Held, closed: boolean): Promise<boolean> {
