@@ -1,5 +1,6 @@
 import type { ConnectionOptions } from 'node:tls'
 import { FairleadError } from '../../core/errors.ts'
+import { describeAddress, unknownKey } from '../../core/options/driver-options.ts'
 
 export interface RedisAddress {
   readonly host: string
@@ -72,14 +73,10 @@ const fields = {
 
 /** @throws FairleadError CONFIG_INVALID, which never repeats what may hold a password */
 export function parseRedisOptions(given: string | RedisOptions | undefined): RedisPlace {
-  if (given === undefined) throw wrong('an address or an object', 'undefined: is the variable set?')
-  const options = typeof given === 'string' ? { url: given } : given
-  if (typeof options !== 'object' || options === null) throw wrong('an address or an object', typeof given)
+  const options = typeof given === 'object' && given !== null ? given : { url: given as string }
   const kind = 'cluster' in options ? 'cluster' : 'sentinels' in options ? 'sentinel' : 'server'
-  for (const field of Object.keys(options)) {
-    if (fields[kind].includes(field)) continue
-    throw wrong(`only ${fields[kind].map((each) => `\`${each}\``).join(', ')}`, `\`${field.slice(0, 32)}\``)
-  }
+  const unknown = unknownKey(options, fields[kind])
+  if (unknown !== null) throw wrong(fields[kind].join(', '), unknown)
   const access = parseAccess(options.username, options.password, options.tls, '')
   if (kind !== 'server') whole(access)
   const rest = { kind, access, sentinelAccess: access, master: '', database: 0, mapAddress: same } as const
@@ -115,10 +112,8 @@ const addressWanted = 'an address as redis://host:6379 or rediss://host:6379'
 const encoded = 'with / ? # @ and % of user and password written as %2F %3F %23 %40 and %25'
 
 function parseUrl(text: unknown, access: Access): Pick<RedisPlace, 'addresses' | 'database' | 'access'> {
-  if (typeof text !== 'string') throw wrong(addressWanted, typeof text)
-  const trimmed = text.trim()
-  if (trimmed === '') throw wrong(addressWanted, 'an empty text')
-  if (!/^rediss?:\/\//.test(trimmed)) throw wrong(addressWanted, 'one that begins with neither')
+  const trimmed = typeof text === 'string' ? text.trim() : ''
+  if (!/^rediss?:\/\//.test(trimmed)) throw wrong(addressWanted, describeAddress(text))
   const url = URL.canParse(trimmed) ? new URL(trimmed) : null
   if (url === null || url.hostname === '' || /[@?#]/.test(url.pathname + url.search + url.hash)) {
     throw wrong(`${addressWanted}, and nothing behind the database, ${encoded}`, 'something else')

@@ -128,7 +128,10 @@ test('what is lost is told, and made anew after a moment with everything attache
   expect(bus.told).toEqual(['attach', 'stand', 'detach', 'down: cut', 'attach', 'stand', 'up'])
   before.lose('late')
   expect(link.up).toBe(true)
-  expect(rig.lines).toEqual(['the connection to Stub is lost {"reason":"cut"}'])
+  expect(rig.lines).toEqual([
+    'the connection to Stub is lost {"reason":"cut"}',
+    'Stub is reached {"event":"stub.up"}',
+  ])
 })
 
 test('attempts come at longer distances, a beat at most, and one line says why', async () => {
@@ -205,9 +208,9 @@ test('patience ends, trying does not: a bus is told `down` then, and `up` once i
   const bus = new StubPart(true)
   const opened = stateOf(rig.link.open(bus, 200, bus))
   await rig.clock.advance(300)
-  expect(opened.now).toBe('Stub cannot be reached: not connected within 200 ms')
+  expect(opened.now).toBe('Stub cannot be reached: not connected within 200 ms: no way')
   await rig.clock.advance(1_000)
-  expect(bus.told).toEqual(['down: not connected within 200 ms', 'attach', 'stand', 'up'])
+  expect(bus.told).toEqual(['down: not connected within 200 ms: no way', 'attach', 'stand', 'up'])
 })
 
 test('a part that closes while it waits is told so, and the others wait on', async () => {

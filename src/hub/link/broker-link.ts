@@ -64,7 +64,10 @@ export class BrokerLink<C extends { close(): void }> {
   /** Attempts since the link last stood for a beat. */
   #attempts = 0
   #standsSince = 0
-  #saidUnreachable = false
+  /** Why the last attempt failed; empty when it did not. */
+  #failure = ''
+  /** Whether the log says that it is not connected. */
+  #saidSo = false
   #endWait: () => void = () => {}
 
   /** @param random from 0 to below 1 */
@@ -89,7 +92,7 @@ export class BrokerLink<C extends { close(): void }> {
   open(user: object, patience: number, part: LinkPart<C> | null = null): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const giveUp = this.#clock.after(patience, () => {
-      const reason = `not connected within ${patience} ms`
+      const reason = `not connected within ${patience} ms${this.#failure === '' ? '' : `: ${this.#failure}`}`
       if (part?.events !== undefined) this.#announce('down', reason)
       member.waiting?.reject(unavailable(`${this.#way.name} cannot be reached: ${reason}`))
     })
@@ -165,12 +168,14 @@ export class BrokerLink<C extends { close(): void }> {
       else circuit.close()
     } catch (error) {
       fate.circuit?.close()
-      if (this.#members.size > 0 && !this.#saidUnreachable) {
-        this.#saidUnreachable = true
-        this.options.log.warn({ reason: messageOf(error) }, `${this.#way.name} cannot be reached`)
-      }
+      const isFirst = this.#failure === ''
+      this.#failure = messageOf(error)
+      if (!isFirst || this.#members.size === 0) return
+      this.#saidSo = true
+      this.options.log.warn({ reason: this.#failure }, `${this.#way.name} cannot be reached`)
+    } finally {
+      this.#coming = null
     }
-    this.#coming = null
   }
 
   /** Also those that are opened meanwhile. */
@@ -190,7 +195,10 @@ export class BrokerLink<C extends { close(): void }> {
   #stand(circuit: C): void {
     this.#circuit = circuit
     this.#standsSince = this.#clock.now()
-    this.#saidUnreachable = false
+    this.#failure = ''
+    const { name } = this.#way
+    if (this.#saidSo) this.options.log.info({ event: `${name.toLowerCase()}.up` }, `${name} is reached`)
+    this.#saidSo = false
     for (const member of this.#members.values()) {
       if (member.attachedTo === circuit) this.#serve(member, circuit)
       else void this.#join(member, circuit)
@@ -223,6 +231,7 @@ export class BrokerLink<C extends { close(): void }> {
       member.attachedTo = null
       member.part?.detach?.()
     }
+    this.#saidSo = true
     this.options.log.warn({ reason }, `the connection to ${this.#way.name} is lost`)
     if (this.#announced !== 'nothing') this.#announce('down', reason)
     void this.#connect()
