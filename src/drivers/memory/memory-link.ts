@@ -35,7 +35,7 @@ export class MemoryLink {
   #inbox: (() => void)[] = []
   #telling = false
   readonly #underWay = new Set<(error: Error) => void>()
-  readonly #waiting = new Set<{ readonly user: object; up(): void; closed(): void }>()
+  readonly #waiting = new Set<{ readonly user?: object; up(): void; closed(): void }>()
 
   constructor(clock: Clock, random: () => number, longestWait: number, port: MemoryPort) {
     this.#longestWait = longestWait
@@ -78,12 +78,10 @@ export class MemoryLink {
     })
   }
 
-  /** Resolves once the link is up, for a part that is open or will be. */
-  whenUp(user: object): Promise<void> {
-    if (this.#state === 'up') return Promise.resolve()
-    return new Promise((resolve, reject) => {
-      this.#waiting.add({ user, up: resolve, closed: () => reject(unavailable('closed')) })
-    })
+  /** Told once, when the link is up or closed; not after the function that is returned was called. */
+  whenUp(waiter: { up(): void; closed(): void }): () => void {
+    this.#waiting.add(waiter)
+    return () => this.#waiting.delete(waiter)
   }
 
   /** Has the broker do something; what is under way when the link is lost may have been done. */

@@ -11,8 +11,8 @@ import { parseRedisOptions, type RedisOptions } from './redis-options.ts'
 /**
  * A cluster over Redis 6.2 or later, or Valkey: one server, a master behind sentinels, or a Redis Cluster (7 or
  * later, with sharded pub/sub).
- * @param options an address or an object; `undefined` is taken so that an environment variable can be given as it is
- * @throws FairleadError CONFIG_INVALID, also for `undefined`
+ * @param options undefined, as of an environment variable that is not set, is a mistake: a hub is never alone by accident
+ * @throws FairleadError CONFIG_INVALID
  */
 export function redis(options: string | RedisOptions | undefined): ClusterDriver {
   const place = parseRedisOptions(options)
