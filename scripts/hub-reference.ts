@@ -35,7 +35,8 @@ import { memory } from 'fairlead/cluster'
 const hub = createHub({
   node: 'blue-1',
   path: '/ws',
-  authenticate: ({ url }) => ({ user: new URL(url, 'ws://host').searchParams.get('user') ?? 'nobody', data: null }),
+  authenticate: ({ headers }) =>
+    headers.cookie ? { user: headers.cookie, data: null } : { status: 401, reason: 'sign in first' },
   authenticateTimeout: '5s',
   origins: ['https://example.com', 'https://*.example.com'],
   dangerouslyAcceptAnyOrigin: false,
@@ -58,7 +59,7 @@ const hub = createHub({
   maxRecovered: 500,
   rooms: {
     lobby: { presence: true },
-    'chat-*': { history: { size: 100, age: '5m', stamp: (data, position) => JSON.stringify({ ...position, text: String(data) }) } },
+    'chat-*': { history: { size: 100, age: '5m', stamp: (data) => data } },
   },
   log: console,
 })
