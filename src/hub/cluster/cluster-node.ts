@@ -14,7 +14,7 @@ import { historyMark } from '../history-envelope.ts'
 import type { Address, ClusterHalf, LocalHub, Order, Recovery, Relayed } from '../local.ts'
 import { channelOf, everybody, nodeChannel, ownerOf, roomChannel, roomOf, userChannel } from './channels.ts'
 import type { ClusterEvents, ClusterStats } from './cluster-events.ts'
-import { decode, type Envelope, type NodeMessage } from './envelope.ts'
+import { decode, type Envelope, type NodeMessage, type Sender } from './envelope.ts'
 import { HistoryRooms } from './history-rooms.ts'
 import { Interest } from './interest.ts'
 import { Members } from './members.ts'
@@ -67,6 +67,7 @@ export class ClusterNode implements ClusterHalf {
   readonly #probe: Probe
   readonly #listeners = new Map<string, Set<NodeListener>>()
   #incarnation = 0
+  #session = 0
   #busUp = false
   #leased = false
   #wasReady = false
@@ -78,7 +79,7 @@ export class ClusterNode implements ClusterHalf {
     this.#options = options
     this.#id = facts().id
     this.#alone = options.alone === true
-    const sender = () => ({ id: this.#id, incarnation: this.#incarnation })
+    const sender = () => ({ id: this.#id, incarnation: this.#incarnation, session: this.#session })
     this.#members = new Members(this.#id)
     this.#interest = new Interest(cluster.bus, clock, 1_000)
     this.#relay = new Relay(cluster.bus, clock, sender)
@@ -94,6 +95,7 @@ export class ClusterNode implements ClusterHalf {
       ...shared,
       grace: options.presenceGrace,
       digestAfter: 10_000,
+      hears: () => this.#busUp,
       joined: (room, user) => this.events.emit('presence.joined', { room, user }),
       left: (room, user) => this.events.emit('presence.left', { room, user }),
     })
@@ -263,7 +265,7 @@ export class ClusterNode implements ClusterHalf {
     this.#checkReady()
   }
 
-  #historyRooms(sender: () => { id: string; incarnation: number }): HistoryRooms | null {
+  #historyRooms(sender: () => Sender): HistoryRooms | null {
     const { cluster, clock, history, local, maxRecovered } = this.#options
     if (cluster.history === null) return null
     return new HistoryRooms({
@@ -300,6 +302,9 @@ export class ClusterNode implements ClusterHalf {
       },
       up: () => {
         this.events.emit('bus.up', {})
+        // What was begun before goes first: behind anything of the new session it would be refused.
+        this.#relay.flush()
+        this.#session += 1
         this.#setBus(true)
         this.#presence.up()
         this.#history?.up()
@@ -379,7 +384,7 @@ export class ClusterNode implements ClusterHalf {
     const envelope = decode(payload)
     if (envelope === null) this.#refused += 1
     else if (envelope.node === this.#id) this.#hearSelf(envelope)
-    else if (this.#members.accepts(envelope.node, envelope.incarnation)) this.#take(envelope)
+    else if (this.#members.accepts(envelope)) this.#take(envelope)
     else this.#refused += 1
   }
 
