@@ -62,7 +62,7 @@ const sendQueue = z
     limit: size('1MiB', 1024, 1024 ** 3, 'How much may wait. A message counts 64 bytes more than its size.'),
     whenFull: z.enum(['close', 'drop-oldest', 'drop-newest', 'conflate']).default('close').meta({
       description:
-        '`close`: Close 4008, reconnecting is welcome. `drop-oldest`, `drop-newest`: messages are dropped. `conflate`: a message with a key replaces one that waits with the same key; else as `close`.',
+        '`close`: Close 4008, reconnecting is welcome. `drop-oldest`, `drop-newest`: messages are dropped, but for those of rooms with history: when these do not fit, as `close`. `conflate`: a message with a key replaces one that waits with the same key; else as `close`.',
     }),
   })
   .prefault({})
