@@ -83,6 +83,34 @@ test('what cannot be kept while the broker is away is delivered here, and said t
   await close()
 })
 
+test('recoveries that are given up before there was a broker leave nothing behind', async () => {
+  const clock = new VirtualClock()
+  const broker = new MemoryBroker(clock, seededRandom(1))
+  broker.stop()
+  const node = new WorldNode('a', broker, clock)
+  void node.half.start(10_000)
+  await clock.advance(60_000)
+  const { channels } = node.half.stats()
+  const client = node.connect('1')
+  let resolved = 0
+  for (let index = 0; index < 10_000; index++) {
+    const controller = new AbortController()
+    void node.recover(client, `h${index % 50}`, null, controller.signal).then(() => resolved++)
+    if (index % 7 === 0) await clock.advance(index % 3)
+    controller.abort()
+  }
+  await clock.advance(2_000)
+  const { historyRooms, channels: after } = node.half.stats()
+  expect([resolved, historyRooms, after, client.rooms.size]).toEqual([10_000, 0, channels + 1, 0])
+  broker.start()
+  const joined = node.recover(client, 'h', null)
+  await clock.advance(10_000)
+  expect(await joined).toMatchObject({ complete: true, position: { offset: 0 } })
+  const closing = node.half.close()
+  await clock.advance(20_000)
+  await closing
+})
+
 test.each(Array.from({ length: 16 }, (_, index) => index + 1))(
   'no hole that is not told, nothing twice, whatever is lost (seed %i)',
   async (seed) => {

@@ -15,6 +15,7 @@ function rig() {
   let readings = 0
   const feed = new Feed({
     clock: { now: () => 0, after: () => () => {}, soon: queueMicrotask },
+    random: () => 0,
     room: 'lobby',
     read: (since, limit) => {
       readings += 1
@@ -48,7 +49,9 @@ function rig() {
 async function live() {
   const made = rig()
   const { epoch } = made.append()
+  made.feed.open()
   made.feed.start()
+  await made.answer()
   await made.answer()
   const hear = (offset: number, of = epoch) =>
     made.feed.receive({ epoch: of, offset } satisfies Position, new Uint8Array())

@@ -1,3 +1,4 @@
+import { seededRandom } from '../../core/balancing/contract/seeded-random.ts'
 import type { Clock } from '../clock.ts'
 import { ClusterNode } from '../cluster/cluster-node.ts'
 import type { Bus, Cluster, ClusterDriver, LeaseTimes } from '../cluster.ts'
@@ -46,6 +47,7 @@ export class WorldNode implements LocalHub {
       cluster: this.cluster,
       local: this,
       clock,
+      random: seededRandom(id.charCodeAt(0)),
       facts: () => ({ id, address: null, state: 'active', connections: this.clients.size }),
       hasPresence: (room) => room.startsWith('p'),
       history: (room) => (room.startsWith('h') ? { size: 50, age: 300_000 } : null),
@@ -97,7 +99,12 @@ export class WorldNode implements LocalHub {
   }
 
   /** Comes into a room with history where it left it. */
-  async recover(client: WorldClient, room: string, since: { epoch: string; offset: number } | null) {
+  async recover(
+    client: WorldClient,
+    room: string,
+    since: { epoch: string; offset: number } | null,
+    signal = new AbortController().signal,
+  ) {
     let recovery: Recovery | null = null
     const admit = (found: Recovery) => {
       recovery = found
@@ -105,7 +112,7 @@ export class WorldNode implements LocalHub {
       this.join(client, room)
       for (const { data, position } of found.messages) client.got.push({ data, ...position })
     }
-    await this.half.recover(room, since, admit, new AbortController().signal)
+    await this.half.recover(room, since, admit, signal)
     return recovery as Recovery | null
   }
 
