@@ -119,7 +119,7 @@ export class Feed {
         return
       }
     }
-    this.#held.push({ position, payload })
+    // What comes before it can be read, and so can this one: whatever is heard is kept.
     this.heal()
   }
 
@@ -175,8 +175,6 @@ export class Feed {
   ): Promise<void> {
     this.#coming += 1
     try {
-      // Never from inside a delivery: whoever comes in then would get half of it.
-      await null
       await this.#enter(since, most, admit, signal)
     } finally {
       this.#coming -= 1
@@ -193,6 +191,8 @@ export class Feed {
     signal: AbortSignal,
   ): Promise<void> {
     const next = this.#begun + 1
+    // Never from inside a delivery: whoever comes in then might get that message, or not.
+    await null
     for (let wait = this.#unsettled(signal); wait !== null; wait = this.#unsettled(signal)) await wait
     if (since !== null && this.#isStrange(since) && this.#ended < next && !signal.aborted) {
       // Whoever comes from another node may have heard more than this one has: it catches up first.
@@ -307,10 +307,10 @@ export class Feed {
       }
       this.#attempt = 0
       this.#catchUp(slice)
-      const reached = this.#delivered >= slice.top.offset
-      this.#letGo(reached ? seen : 0)
-      if (reached) this.#ended = read
-      if (!reached || this.#again) continue
+      this.#letGo(seen)
+      if (this.#delivered < slice.top.offset) continue
+      this.#ended = read
+      if (this.#again) continue
       // When that heals again, it is another call that does.
       this.#goLive()
       return
@@ -331,9 +331,10 @@ export class Feed {
   }
 
   /**
-   * Of what is held, what has been delivered, and what nobody can have any more: whatever is heard can be read. What
-   * could not is of an epoch that is over, or no message of this room: reading again would find as little, for ever.
-   * @param seen of those that are held, how many had come before the history was read to its end
+   * Of what is held, what has been delivered, and what had come before the history was read: whatever is heard can be
+   * read. What could not is of an epoch that is over, or no message of this room: reading again would find as little,
+   * for ever.
+   * @param seen of those that are held, how many had come before
    */
   #letGo(seen: number): void {
     this.#held.keep(({ position: { epoch, offset } }, index) => {
@@ -347,12 +348,10 @@ export class Feed {
     if (this.#isClosed) return
     this.#state = 'live'
     const held = this.#held.take()
-    for (const [index, { position, payload }] of held.entries()) {
+    for (const { position, payload } of held) {
       this.receive(position, payload)
-      if (this.#state === 'live') continue
-      // It heals again: the rest waits behind it.
-      for (const rest of held.slice(index + 1)) this.receive(rest.position, rest.payload)
-      return
+      // It heals again, and reads the rest.
+      if (this.#state !== 'live') return
     }
     this.#wake()
   }
