@@ -205,7 +205,8 @@ export class Feed {
     if (since === null || (since.epoch === this.#epoch && since.offset === this.#delivered)) {
       return admit({ position: this.#position, messages: [], complete: true })
     }
-    if (!this.#isStrange(since)) {
+    const isKnown = !this.#isStrange(since)
+    if (isKnown) {
       const slice = await this.#read(since, most, signal)
       for (let wait = this.#unsettled(signal); wait !== null; wait = this.#unsettled(signal)) await wait
       if (signal.aborted) return
@@ -214,7 +215,7 @@ export class Feed {
     }
     const slice = await this.#read(null, most, signal)
     for (let wait = this.#unsettled(signal); wait !== null; wait = this.#unsettled(signal)) await wait
-    if (!signal.aborted) admit(this.#tail(slice, since, most))
+    if (!signal.aborted) admit(this.#tail(slice, since, isKnown, most))
   }
 
   get #isClosed(): boolean {
@@ -239,13 +240,19 @@ export class Feed {
     return { position: this.#position, messages, complete: true }
   }
 
-  /** The last of what there is and may be new to whoever has everything up to `since`. */
-  #tail(slice: HistorySlice | null, since: Position, most: number): FeedRecovery {
+  /**
+   * The last of what there is and may be new to whoever has everything up to `since`.
+   * @param isKnown whether that was a place of this feed
+   */
+  #tail(slice: HistorySlice | null, since: Position, isKnown: boolean, most: number): FeedRecovery {
     if (this.#state !== 'live') return { position: null, messages: [], complete: false }
-    const messages = this.#join(slice?.top.epoch === this.#epoch ? slice.messages : [])
-    const unseen = since.epoch === this.#epoch ? since.offset : 0
-    const kept = this.#reaches(messages) ? messages.slice(-most).filter(({ offset }) => offset > unseen) : []
-    return { position: this.#position, messages: kept, complete: false }
+    const joined = this.#join(slice?.top.epoch === this.#epoch ? slice.messages : [])
+    const isSame = since.epoch === this.#epoch
+    const had = isSame ? since.offset : 0
+    const missed = this.#reaches(joined) ? joined.filter(({ offset }) => offset > had) : []
+    // The read of exactly that may have failed, and this one not.
+    const complete = isKnown && isSame && had + missed.length === this.#delivered
+    return { position: this.#position, messages: complete ? missed : missed.slice(-most), complete }
   }
 
   /** What was read, and what was delivered meanwhile, up to what has been delivered now. */

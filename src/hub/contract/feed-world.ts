@@ -261,6 +261,8 @@ export class FeedWorld {
     if (complete && (!sameEpoch || messages.length !== missed)) {
       this.wrong.push(`${what} with ${messages.length}, said to be all`)
     }
+    const isRepeated = since !== null && (messages[0]?.offset ?? Infinity) <= since.offset
+    if (sameEpoch && isRepeated) this.wrong.push(`${what} with what it had`)
     if (!complete && !this.#isExcused(comer, position)) this.wrong.push(`${what}, not all`)
   }
 
