@@ -16,7 +16,7 @@ const maxUnderWay = 16 * 1024 * 1024
 const overhead = 64
 /** Reads under way at once: after an outage every room wants one. */
 const maxReads = 16
-/** Rooms in which nothing was heard are compared with the history this often. */
+/** A room in which nothing was heard from one look to the next is compared with the history. */
 const verifyEvery = 30_000
 
 export interface HistoryRoomsContext {
