@@ -108,6 +108,48 @@ test('what cannot be kept while the broker is away is delivered here, and said t
   await close()
 })
 
+test('a node that is not configured to keep a room gets its messages as those of any other', async () => {
+  const clock = new VirtualClock()
+  const broker = new MemoryBroker(clock, seededRandom(1))
+  const usual = { beat: 3_000, suspect: 7_000, dead: 15_000 }
+  const old = new WorldNode(
+    'a',
+    broker,
+    clock,
+    () => false,
+    usual,
+    () => false,
+  )
+  const young = new WorldNode('b', broker, clock)
+  for (const node of [old, young]) void node.half.start(10_000)
+  await clock.advance(4_000)
+  const [one, two] = [old.connect('1'), young.connect('2')]
+  old.join(one, 'h')
+  young.join(two, 'h')
+  await clock.advance(100)
+  void young.send(room, 'kept')
+  await clock.advance(100)
+  void old.send(room, 'not kept')
+  await clock.advance(100)
+  expect(one.got.map(({ data, offset }) => [data, offset])).toEqual([
+    ['kept', 0],
+    ['not kept', 0],
+  ])
+  expect(two.got.map(({ data, offset }) => [data, offset])).toEqual([
+    ['kept', 1],
+    ['not kept', 0],
+  ])
+  // What says that it has a place and does not is not taken.
+  const { refused } = old.half.stats()
+  void young.cluster.bus.publish('room.h', new Uint8Array([0x48, 200, 1]))
+  void young.cluster.bus.publish('room.h', new Uint8Array([0x48, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0x48, 0]))
+  await clock.advance(100)
+  expect([old.half.stats().refused - refused, one.got.length]).toEqual([2, 2])
+  const closing = Promise.all([old, young].map((node) => node.half.close()))
+  await clock.advance(20_000)
+  await closing
+})
+
 test('recoveries that are given up before there was a broker leave nothing behind', async () => {
   const clock = new VirtualClock()
   const broker = new MemoryBroker(clock, seededRandom(1))

@@ -228,6 +228,41 @@ test('who comes back while a read fails is sent the last of what there is, and n
   ])
 })
 
+test('asks a history that is away less and less often, and at once when the broker is back', async () => {
+  const clock = new VirtualClock()
+  const reads: number[] = []
+  const random = seededRandom(7)
+  const feed = new Feed({
+    clock,
+    random,
+    room: 'lobby',
+    read: async () => {
+      reads.push(clock.now())
+      throw unavailable('away')
+    },
+    deliver: () => {},
+    gap: () => {},
+    healed: () => {},
+  })
+  feed.open()
+  feed.start()
+  await clock.advance(300_000)
+  const waits = reads.slice(1).map((at, index) => at - (reads[index] as number))
+  expect(reads.length).toBeGreaterThan(60)
+  expect(reads.length).toBeLessThan(200)
+  expect(Math.max(...waits)).toBeGreaterThan(4_000)
+  expect(Math.max(...waits)).toBeLessThan(5_500)
+  // Rooms that lost it together do not ask together.
+  expect(new Set(waits.map(Math.round)).size).toBeGreaterThan(waits.length / 2)
+  const before = reads.length
+  feed.heal()
+  await clock.settle()
+  expect(reads.length).toBe(before + 1)
+  feed.close()
+  await clock.advance(60_000)
+  expect([reads.length, clock.size]).toEqual([before + 1, 0])
+})
+
 test('many with a place of another epoch cost one read, not one each', async () => {
   const { feed, answer, readings } = await live()
   const before = readings()

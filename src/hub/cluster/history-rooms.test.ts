@@ -21,7 +21,10 @@ function message(text: string): Extract<Order, { do: 'send' }> {
 /** What one node says to all others, as it is kept. */
 function kept(text: string): Uint8Array {
   const to = { kind: 'room', name: 'lobby' } as const
-  return encode({ id: 'b', incarnation: 1 }, { kind: 'orders', orders: [{ to, order: message(text) }] })
+  return encode(
+    { id: 'b', incarnation: 1, session: 0 },
+    { kind: 'orders', orders: [{ to, order: message(text) }] },
+  )
 }
 
 /** Rooms over a store and a bus of the test's own. */
@@ -44,7 +47,7 @@ function rig(store: Partial<HistoryStore>, subscribe = () => Promise.resolve()) 
     store: { start: async () => {}, close: async () => {}, append: away, read: away, ...store },
     interest,
     local: { apply: (_to, order) => applied.push(order) },
-    sender: () => ({ id: 'a', incarnation: 1 }),
+    sender: () => ({ id: 'a', incarnation: 1, session: 0 }),
     most: 500,
     limits: () => limits,
     gap: (gap) => gaps.push(gap),

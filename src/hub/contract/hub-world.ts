@@ -29,6 +29,7 @@ export class WorldNode implements LocalHub {
   /** `join room user`, `leave room user`, in the order in which they were told. */
   readonly told: string[] = []
   readonly gaps: string[] = []
+  readonly #keeps: (room: string) => boolean
   #next = 0
 
   constructor(
@@ -37,8 +38,10 @@ export class WorldNode implements LocalHub {
     clock: Clock,
     lose: (channel: string) => boolean = () => false,
     lease = usualLease,
+    keeps = (room: string) => room.startsWith('h'),
   ) {
     this.id = id
+    this.#keeps = keeps
     const log = { info() {}, warn() {} }
     const cluster = broker.driver.connect({ namespace: 'world', lease, log })
     this.cluster = { ...cluster, bus: losing(cluster.bus, lose) }
@@ -50,7 +53,7 @@ export class WorldNode implements LocalHub {
       random: seededRandom(id.charCodeAt(0)),
       facts: () => ({ id, address: null, state: 'active', connections: this.clients.size }),
       hasPresence: (room) => room.startsWith('p'),
-      history: (room) => (room.startsWith('h') ? { size: 50, age: 300_000 } : null),
+      history: (room) => (keeps(room) ? { size: 50, age: 300_000 } : null),
       presenceGrace: 5_000,
       questionTimeout: 5_000,
       probeEvery: 2_000,
@@ -118,7 +121,7 @@ export class WorldNode implements LocalHub {
 
   send(to: Address, data: Data, except: string | null = null) {
     const order: Order = { do: 'send', data, except, key: null, position: null }
-    if (!(to.kind === 'room' && to.name.startsWith('h'))) this.apply(to, order)
+    if (!(to.kind === 'room' && this.#keeps(to.name))) this.apply(to, order)
     return (this.half as ClusterHalf).relay(to, order)
   }
 
