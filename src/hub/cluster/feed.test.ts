@@ -211,7 +211,7 @@ test('whoever comes back while others do, and messages come all the time, gets e
 })
 
 test('who comes back while a read fails is sent the last of what there is, and nothing that it has', async () => {
-  const { append, hear, answer, feed, place } = await live()
+  const { clock, append, hear, answer, feed, place } = await live()
   for (let offset = 2; offset <= 6; offset++) {
     append()
     hear(offset)
@@ -220,6 +220,7 @@ test('who comes back while a read fails is sent the last of what there is, and n
   for (const most of [500, 1]) {
     void feed.recover(place(4), most, (recovery) => admitted.push(recovery), never)
   }
+  await clock.settle()
   await answer('badly')
   await answer()
   expect(admitted.map(({ messages, complete }) => [messages.map(({ offset }) => offset), complete])).toEqual([
