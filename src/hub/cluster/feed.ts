@@ -76,8 +76,8 @@ export class Feed {
   #retry: (() => void) | null = null
   #cancelRetry: (() => void) | null = null
   #cancelAhead: (() => void) | null = null
-  /** Aborts what is read for everybody. */
-  readonly #end = new AbortController()
+  /** Gives up what is being read for everybody. */
+  #reading: AbortController | null = null
 
   constructor(context: FeedContext) {
     this.#context = context
@@ -158,7 +158,7 @@ export class Feed {
     this.#state = 'closed'
     this.#cancelRetry?.()
     this.#cancelAhead?.()
-    this.#end.abort()
+    this.#reading?.abort()
     this.#held.take()
     this.#wake()
   }
@@ -282,8 +282,16 @@ export class Feed {
     }
   }
 
+  /** One at a time. */
+  async #readForAll(since: Position | null, limit: number): Promise<HistorySlice | null> {
+    this.#reading = new AbortController()
+    const slice = await this.#read(since, limit, this.#reading.signal)
+    this.#reading = null
+    return slice
+  }
+
   async #open(): Promise<void> {
-    const slice = await this.#read(null, 0, this.#end.signal)
+    const slice = await this.#readForAll(null, 0)
     if (this.#state !== 'starting') return
     if (slice === null) {
       this.#later(() => void this.#open())
@@ -306,7 +314,7 @@ export class Feed {
       const seen = this.#held.messages.length
       const read = ++this.#begun
       this.#again = false
-      const slice = await this.#read(this.#position, healPage, this.#end.signal)
+      const slice = await this.#readForAll(this.#position, healPage)
       if (this.#state !== 'healing') return
       if (slice === null) {
         this.#later(() => void this.#heal())
