@@ -111,15 +111,7 @@ test('what cannot be kept while the broker is away is delivered here, and said t
 test('a node that is not configured to keep a room gets its messages as those of any other', async () => {
   const clock = new VirtualClock()
   const broker = new MemoryBroker(clock, seededRandom(1))
-  const usual = { beat: 3_000, suspect: 7_000, dead: 15_000 }
-  const old = new WorldNode(
-    'a',
-    broker,
-    clock,
-    () => false,
-    usual,
-    () => false,
-  )
+  const old = new WorldNode('a', broker, clock, () => false, { keeps: () => false })
   const young = new WorldNode('b', broker, clock)
   for (const node of [old, young]) void node.half.start(10_000)
   await clock.advance(4_000)

@@ -11,6 +11,12 @@ export interface WorldBroker {
   readonly driver: ClusterDriver
 }
 
+export interface WorldOptions {
+  readonly lease?: LeaseTimes
+  /** Which rooms have history. */
+  readonly keeps?: (room: string) => boolean
+}
+
 /** One connection, with what it got. */
 export interface WorldClient {
   readonly id: string
@@ -37,8 +43,7 @@ export class WorldNode implements LocalHub {
     broker: WorldBroker,
     clock: Clock,
     lose: (channel: string) => boolean = () => false,
-    lease = usualLease,
-    keeps = (room: string) => room.startsWith('h'),
+    { lease = usualLease, keeps = (room) => room.startsWith('h') }: WorldOptions = {},
   ) {
     this.id = id
     this.#keeps = keeps
