@@ -91,6 +91,38 @@ describe('authenticate', () => {
     expect(rig.hub.stats()).toMatchObject({ connections: 0, accepted: 0, refused: 1, handshakes: 0 })
   })
 
+  test.each<[string, () => unknown]>([
+    ['a user that was not found', () => ({ user: undefined })],
+    ['an empty object', () => ({})],
+    ['an empty list', () => []],
+    ['an error', () => new Error('no')],
+    ['a status with a slip of the pen', () => ({ statusCode: 401, reason: 'no' })],
+    ['words of its own', () => ({ ok: false, data: null })],
+    ['no headers', () => ({ status: 401, reason: 'x', headers: null })],
+    ['headers in a map', () => ({ status: 401, reason: 'x', headers: new Headers({ 'X-A': 'b' }) })],
+    ...['connection', 'CONTENT-LENGTH', 'Transfer-Encoding', 'upgrade'].map<[string, () => unknown]>(
+      (name) => [
+        `a field that frames the answer, ${name}`,
+        () => ({ status: 401, reason: 'x', headers: { [name]: '1' } }),
+      ],
+    ),
+    [
+      'what throws where it is read',
+      () => ({
+        get user() {
+          throw new Error('secret detail')
+        },
+      }),
+    ],
+  ])('that returns %s lets nobody in, and is a mistake', async (_, authenticate) => {
+    const rig = await start({ authenticate: authenticate as never })
+    const client = await rig.connect()
+    await client.until(() => client.ended || client.closed)
+    expect([client.status, client.body]).toEqual([500, 'internal error'])
+    expect(rig.lines).toMatchObject([{ level: 'error', fields: { event: 'authenticate.failed' } }])
+    expect(rig.hub.stats()).toMatchObject({ connections: 0, accepted: 0, refused: 1 })
+  })
+
   test('that takes too long gets 503, and what it says later counts no more', async () => {
     let late: (verdict: { data: undefined }) => void = () => {}
     const rig = await start({
