@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
+import { type WebSocket, WebSocketServer } from 'ws'
 import { RawClient } from './contract/raw-client.ts'
 import { createHub } from './create-hub.ts'
 import type { Hub } from './hub.ts'
@@ -60,6 +61,63 @@ describe.skipIf(onBun)('a hub attached to a server of node:http', () => {
     })
     expect(await greeting(port, '/a')).toBe('a')
     expect(await greeting(port, '/theirs')).toBe('418')
+  })
+
+  test('shares it by path with one that takes every other path, whichever comes first', async () => {
+    const { server, port } = await startServer()
+    makeHub('rest').attach(server)
+    const detach = makeHub('b').attach(server, { path: '/b' })
+    expect(await greeting(port, '/b')).toBe('b')
+    expect(await greeting(port, '/c')).toBe('rest')
+    detach()
+    expect(await greeting(port, '/b')).toBe('rest')
+  })
+
+  test('does not share a path', async () => {
+    const { server } = await startServer()
+    makeHub('a').attach(server, { path: '/a' })
+    makeHub('rest').attach(server)
+    const late = makeHub('late')
+    expect(() => late.attach(server, { path: '/a' })).toThrow(
+      'attach: another hub serves the path "/a" of this server',
+    )
+    expect(() => late.attach(server)).toThrow('attach: another hub serves every path of this server')
+  })
+
+  test('keeps its places when somebody else answers what it is deciding about', async () => {
+    const { server, port } = await startServer()
+    const lines: object[] = []
+    const log = { info() {}, warn() {}, error: (fields: object) => void lines.push(fields) }
+    const hub = createHub({
+      log,
+      maxConnections: 1,
+      authenticate: async ({ url }) => {
+        await new Promise((resolve) => setTimeout(resolve, 20))
+        return url === '/in' ? { user: 'ann' } : { status: 401, reason: 'never seen' }
+      },
+    })
+    hubs.push(hub as Hub)
+    hub.attach(server)
+    const theirs = new WebSocketServer({ noServer: true })
+    let taken: WebSocket | null = null
+    const takes: Parameters<typeof server.on>[1] = (request, socket, head) => {
+      theirs.handleUpgrade(request, socket, head, (webSocket) => {
+        taken = webSocket
+        webSocket.on('message', (data) => webSocket.send(`theirs ${data}`))
+      })
+    }
+    server.on('upgrade', takes)
+    for (const path of ['/in', '/out', '/in']) {
+      const client = await RawClient.open({ port, path })
+      await expect.poll(() => hub.stats().handshakes).toBe(0)
+      client.text('hello')
+      expect(await client.nextText()).toBe('theirs hello')
+      client.destroy()
+    }
+    expect(taken).not.toBeNull()
+    expect(lines).toMatchObject(new Array(3).fill({ event: 'handshake.failed' }))
+    server.off('upgrade', takes)
+    await (await RawClient.open({ port, path: '/in' })).destroy()
   })
 
   test('lets go of it, and keeps its connections', async () => {

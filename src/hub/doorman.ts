@@ -16,6 +16,9 @@ import { isRefusal, problemOf } from './verdict.ts'
 const retryFrom = 1
 const retryTo = 10
 
+/** What is decided about a client that has left meanwhile: nothing. */
+const left = Symbol('left')
+
 /** What a doorman needs of its hub. */
 export interface DoormanHost {
   readonly node: string
@@ -73,7 +76,7 @@ export class Doorman {
     this.#taken++
     return verdict.then((value) => {
       this.#taken--
-      return this.#conclude(request, value)
+      return value === left ? { accept: false, status: 499, body: '' } : this.#conclude(request, value)
     })
   }
 
@@ -87,16 +90,24 @@ export class Doorman {
     }
     if (!isThenable(verdict)) return verdict
     return new Promise((resolve) => {
-      const { timers, config } = this.#host
+      const { timers, config, log } = this.#host
+      const { signal } = request
+      const leave = () => decide(left)
       const decide = (value: unknown): void => {
         if (!this.#pending.delete(decide)) return
         timers.cancel(deadline)
+        signal.removeEventListener('abort', leave)
         resolve(value)
       }
       const deadline = new Timer(decide, tooLate)
       this.#pending.add(decide)
       timers.schedule(deadline, config.authenticateTimeout)
-      Promise.resolve(verdict).then(decide, (error: unknown) => decide(this.#broken(error)))
+      signal.addEventListener('abort', leave)
+      Promise.resolve(verdict).then(decide, (error: unknown) => {
+        if (this.#pending.has(decide)) decide(this.#broken(error))
+        else if (!signal.aborted)
+          log.error({ event: 'authenticate.failed', error }, 'authenticate failed after its time was over')
+      })
     })
   }
 
@@ -116,7 +127,6 @@ export class Doorman {
     const { user = null, data } = checked
     const { remoteAddress } = request
     this.#taken++
-    host.counters.accepted++
     const owner = host.welcome({ id: `${host.node}.${randomId()}`, user, data, remoteAddress, protocol })
     return { accept: true, protocol, owner }
   }

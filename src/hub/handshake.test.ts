@@ -167,6 +167,33 @@ describe('authenticate', () => {
   })
 })
 
+test('a place is free again when its client has left while authenticate still thinks', async () => {
+  let late: (error: Error) => void = () => {}
+  const signals: AbortSignal[] = []
+  const rig = await start({
+    maxConnections: 2,
+    authenticateTimeout: '1h',
+    authenticate: ({ url, signal }) => {
+      if (url === '/in') return { user: 'ann' }
+      signals.push(signal)
+      return new Promise<{ user: string }>((_, reject) => {
+        late = reject
+      })
+    },
+  })
+  const refused: RefusedHandshake[] = []
+  rig.hub.on('refused', (refusal) => void refused.push(refusal))
+  const clients = [RawClient.start({ port: rig.port }), RawClient.start({ port: rig.port })]
+  await eventually(() => rig.hub.stats().handshakes === 2)
+  for (const client of clients) client.destroy()
+  await eventually(() => rig.hub.stats().handshakes === 0)
+  expect(signals.map(({ aborted }) => aborted)).toEqual([true, true])
+  late(new Error('aborted'))
+  await rig.open({ path: '/in' })
+  expect([refused, rig.lines]).toEqual([[], []])
+  expect(rig.hub.stats()).toMatchObject({ accepted: 1, refused: 0 })
+})
+
 test('a hub that closes decides about everybody who waits', async () => {
   const rig = await start({
     authenticateTimeout: '1h',

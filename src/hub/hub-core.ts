@@ -118,6 +118,7 @@ export class HubCore implements ConnectionHost, DoormanHost {
   // ------------------------------------------------------------------------------------------ as connections say
 
   opened(connection: LiveConnection): unknown {
+    this.counters.accepted++
     this.roster.enter(connection)
     if (this.stopping) {
       // It was let in just before, and those who are closed were counted without it.

@@ -64,7 +64,9 @@ export class Hub<UserData = undefined> {
   constructor(core: HubCore) {
     const { maxMessage, compression, closeTimeout } = core.config
     const admit = core.doorman.admit.bind(core.doorman)
-    const options = { maxMessage, compression, closeTimeout, admit }
+    const failed = (error: unknown) =>
+      core.log.error({ event: 'handshake.failed', error }, 'a handshake failed: its client is not let in')
+    const options = { maxMessage, compression, closeTimeout, admit, failed }
     this.node = core.node
     this.#core = core
     this.#ws = new WsTransport(options)

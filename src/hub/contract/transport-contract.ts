@@ -88,13 +88,56 @@ export function transportContract(name: string, start: StartTransport): void {
         expect(client.status).toBe(429)
         expect(client.field('Retry-After')).toBe('7')
         expect(client.body).toContain('slow down')
+        expect(client.field('Content-Type')).toMatch(/^text\/plain/)
         client.destroy()
+      })
+
+      test('refuses with another kind of body than plain text', async () => {
+        const rig = await startRig()
+        const headers = { 'content-type': 'application/json' }
+        rig.admit = () => ({ accept: false, status: 401, body: '{}', headers })
+        const client = await RawClient.connect({ port: rig.port })
+        await client.until(() => client.ended)
+        expect(client.head.match(/^content-type:.*$/gim)).toEqual([
+          expect.stringMatching(/: application\/json$/),
+        ])
+        client.destroy()
+      })
+
+      test('that goes wrong on this side is told, and shows nothing of it', async () => {
+        const rig = await startRig()
+        rig.admit = () => Promise.reject(new Error('secret detail'))
+        const client = await RawClient.connect({ port: rig.port })
+        await client.until(() => client.ended || client.closed)
+        expect([client.status, client.body]).toEqual([500, 'internal error'])
+        expect(rig.failures).toMatchObject([{ message: 'secret detail' }])
+        client.destroy()
+      })
+
+      test('tells of a client that leaves while it is decided', async () => {
+        const rig = await startRig()
+        let decide: () => void = () => {}
+        rig.admit = (_, owner) =>
+          new Promise((resolve) => {
+            decide = () => resolve({ accept: true, protocol: null, owner })
+          })
+        const client = RawClient.start({ port: rig.port })
+        while (rig.requests.length === 0) await new Promise((resolve) => setImmediate(resolve))
+        const signal = rig.requests[0]?.signal as AbortSignal
+        expect(signal.aborted).toBe(false)
+        client.destroy()
+        if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve))
+        decide()
+        await rig.last.untilTold('closed 1006')
+        expect(rig.last.told).toEqual(['closed 1006'])
       })
 
       test.each([
         ['no key', { 'Sec-WebSocket-Key': '' }],
         ['a bad key', { 'Sec-WebSocket-Key': 'short' }],
         ['another version', { 'Sec-WebSocket-Version': '7' }],
+        ['a subprotocol that is two words', { 'Sec-WebSocket-Protocol': 'a b' }],
+        ['a subprotocol twice', { 'Sec-WebSocket-Protocol': 'a, b, a' }],
       ])('lets nobody in with %s', async (_, headers) => {
         const rig = await startRig()
         const client = await RawClient.connect({ port: rig.port, headers })

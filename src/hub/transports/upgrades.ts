@@ -1,85 +1,116 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { FairleadError } from '../../core/errors.ts'
 
 /** What a hub needs of a server: those of `node:http` and `node:https`, and what is built on them. */
 export interface UpgradingServer {
-  on(event: 'upgrade', listener: UpgradeListener): unknown
+  prependListener(event: 'upgrade', listener: UpgradeListener): unknown
   off(event: 'upgrade', listener: UpgradeListener): unknown
   listenerCount(event: 'upgrade'): number
 }
 
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
-interface Attachment {
-  /** Null: every path. */
-  readonly path: string | null
-  readonly upgrade: UpgradeListener
+/** How long the server's other listeners have for an upgrade that is not ours; then it is answered with 404. */
+const othersHave = 10_000
+/** How long a peer has to take a refusal; then it is cut. */
+const refusalTakes = 10_000
+
+interface Entry {
+  readonly listener: UpgradeListener
+  /** By path; null: every path that is not another's. */
+  readonly paths: Map<string | null, UpgradeListener>
 }
 
 /** One listener for each server, however many hubs are attached to it. */
-const attached = new WeakMap<
-  UpgradingServer,
-  { readonly all: Set<Attachment>; readonly listener: UpgradeListener }
->()
+const attached = new WeakMap<UpgradingServer, Entry>()
 
 /**
- * Has upgrades for one path of a server go to `upgrade`. Upgrades for other paths are left to the server's other
- * listeners; when there are none, they are answered with 404. Returns how to end it.
+ * Has upgrades for one path of a server, or for all that are no other's, go to `upgrade`. What nobody here takes is left
+ * to the server's other listeners: when there are none, or none of them has answered after `patience` ms, it is answered
+ * with 404. Node has no timeout for it: nobody else would ever let go of it. Returns how to end it.
+ * @throws FairleadError `CONFIG_INVALID` when the path is taken
  */
 export function onUpgrade(
   server: UpgradingServer,
   path: string | null,
   upgrade: UpgradeListener,
+  patience = othersHave,
 ): () => void {
-  let entry = attached.get(server)
-  if (entry === undefined) {
-    const all = new Set<Attachment>()
-    entry = { all, listener: (...call) => dispatch(server, all, call) }
-    attached.set(server, entry)
-    server.on('upgrade', entry.listener)
+  const entry = attached.get(server) ?? listen(server, patience)
+  const { paths, listener } = entry
+  if (paths.has(path)) {
+    const what = path === null ? 'every path' : `the path ${JSON.stringify(path)}`
+    throw new FairleadError('CONFIG_INVALID', `attach: another hub serves ${what} of this server`, {
+      source: 'config',
+      retryable: false,
+    })
   }
-  const { all, listener } = entry
-  const attachment = { path, upgrade }
-  all.add(attachment)
+  paths.set(path, upgrade)
   return () => {
-    if (!all.delete(attachment) || all.size > 0) return
+    if (paths.get(path) !== upgrade) return
+    paths.delete(path)
+    if (paths.size > 0) return
     server.off('upgrade', listener)
     attached.delete(server)
   }
 }
 
-function dispatch(
-  server: UpgradingServer,
-  all: ReadonlySet<Attachment>,
-  [request, socket, head]: Parameters<UpgradeListener>,
-): void {
-  const { url = '/' } = request
-  const query = url.indexOf('?')
-  const path = query === -1 ? url : url.slice(0, query)
-  for (const attachment of all) {
-    if (attachment.path === null || attachment.path === path) {
-      attachment.upgrade(request, socket, head)
-      return
-    }
+function listen(server: UpgradingServer, patience: number): Entry {
+  const paths = new Map<string | null, UpgradeListener>()
+  const listener: UpgradeListener = (request, socket, head) => {
+    const { url = '/' } = request
+    const query = url.indexOf('?')
+    const upgrade = paths.get(query === -1 ? url : url.slice(0, query)) ?? paths.get(null)
+    if (upgrade !== undefined) upgrade(request, socket, head)
+    else if (server.listenerCount('upgrade') === 1) refuseUnknown(socket)
+    else refuseLater(socket, patience)
   }
-  if (server.listenerCount('upgrade') === 1) refuseUpgrade(socket, 404, 'no WebSocket is served at this path')
+  const entry = { listener, paths }
+  attached.set(server, entry)
+  // First, so that it is known whether anybody has answered since.
+  server.prependListener('upgrade', listener)
+  return entry
 }
 
-/** Answers an upgrade with something else than 101, and closes. */
+function refuseLater(socket: Duplex, patience: number): void {
+  const before = bytesWritten(socket)
+  const timer = setTimeout(() => {
+    socket.off('close', forget)
+    if (!socket.destroyed && bytesWritten(socket) === before) refuseUnknown(socket)
+  }, patience)
+  timer.unref()
+  const forget = () => clearTimeout(timer)
+  socket.once('close', forget)
+}
+
+function refuseUnknown(socket: Duplex): void {
+  refuseUpgrade(socket, 404, 'no WebSocket is served at this path')
+}
+
+/** Grows when anybody has answered on a socket. */
+export function bytesWritten(socket: Duplex): number {
+  return 'bytesWritten' in socket ? Number(socket.bytesWritten) : 0
+}
+
+/** Answers an upgrade with something else than 101, and closes. `headers` hold none that frame an answer. */
 export function refuseUpgrade(
   socket: Duplex,
   status: number,
   body: string,
   headers: Readonly<Record<string, string>> = {},
 ): void {
-  const fields = Object.entries({
-    ...headers,
-    'Content-Type': 'text/plain; charset=utf-8',
-    'Content-Length': String(Buffer.byteLength(body)),
-    Connection: 'close',
-  })
+  if (socket.destroyed) return
+  const fields = Object.entries(headers)
+  if (!fields.some(([name]) => name.toLowerCase() === 'content-type')) {
+    fields.push(['Content-Type', 'text/plain; charset=utf-8'])
+  }
+  fields.push(['Content-Length', String(Buffer.byteLength(body))], ['Connection', 'close'])
   const lines = fields.map(([name, value]) => `${name}: ${value}\r\n`).join('')
+  const late = setTimeout(() => socket.destroy(), refusalTakes)
+  late.unref()
   socket.on('error', () => socket.destroy())
   socket.once('finish', () => socket.destroy())
+  socket.once('close', () => clearTimeout(late))
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Refused'}\r\n${lines}\r\n${body}`)
 }
