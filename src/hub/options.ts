@@ -49,7 +49,10 @@ const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 const heartbeat = z.strictObject({
   interval: duration('25s', 'Between two pings, give or take 10 %.'),
-  timeout: duration('8s', 'For the answer, or any other sign of life; then the connection is cut.'),
+  timeout: duration(
+    '8s',
+    'How long the answer, or any other sign of life, may take; then the connection is cut.',
+  ),
 })
 
 const messageRate = z.strictObject({
@@ -65,19 +68,14 @@ const messageRate = z.strictObject({
 
 const sendQueue = z
   .strictObject({
-    limit: size(
-      '1MiB',
-      1024,
-      1024 ** 3,
-      'What may wait for a peer that does not keep up, for each connection.',
-    ),
+    limit: size('1MiB', 1024, 1024 ** 3, 'How much may wait. A message counts 64 bytes more than its size.'),
     whenFull: z.enum(['close', 'drop-oldest', 'drop-newest', 'conflate']).default('close').meta({
       description:
         '`close`: Close 4008, reconnecting is welcome. `drop-oldest`, `drop-newest`: messages are dropped. `conflate`: a message with a key replaces one that waits with the same key; else as `close`.',
     }),
   })
   .prefault({})
-  .meta({ description: 'Outbound.' })
+  .meta({ description: 'What waits for a peer that does not keep up, for each connection.' })
 
 const receiveQueue = z
   .strictObject({
@@ -87,26 +85,34 @@ const receiveQueue = z
       .max(100_000)
       .default(64)
       .meta({ description: 'Messages that wait for a handler.' }),
-    bytes: size('256KiB', 1024, 1024 ** 3, 'Their size.'),
+    bytes: size('256KiB', 1024, 1024 ** 3, 'Their size together.'),
   })
   .prefault({})
-  .meta({ description: 'Inbound, for each connection. When one of them is reached, the socket is not read.' })
+  .meta({
+    description:
+      'What has arrived and waits for its handler, for each connection. When one limit is reached, the socket is not read until half of it is done.',
+  })
 
 export const hubOptions = z.strictObject({
   node: z
     .string()
     .regex(/^[A-Za-z0-9_-]{1,64}$/, "expected 1 to 64 letters, digits, '_' or '-'")
     .optional()
-    .meta({ description: "This node's name, unique among those that live. Without it: a random one." }),
+    .meta({
+      description:
+        "This node's name: 1 to 64 letters, digits, `_` or `-`, unique among those that live. Without it: a random one.",
+    }),
   path: z
     .string()
     .regex(/^\/[^?#]*$/, "expected a path that starts with '/', without '?' and '#'")
     .optional()
     .meta({ description: 'The path of WebSockets. Without it: every path.' }),
   authenticate: z.custom<Authenticate<unknown>>(isFunction, 'expected a function').optional().meta({
-    description: 'Decides who may come in, before the 101. Without it: everybody, and nobody is a user.',
+    description:
+      'Decides who may come in, before the 101: returns, or resolves to, `{ user, data }` or `{ status, reason }`. Without it: everybody, and nobody is a user.',
+    type: 'function',
   }),
-  authenticateTimeout: duration('5s', 'For `authenticate`; then 503.'),
+  authenticateTimeout: duration('5s', 'How long `authenticate` may take; then 503.'),
   origins: z
     .array(
       z
@@ -122,7 +128,9 @@ export const hubOptions = z.strictObject({
   protocols: z
     .union([
       z.array(z.string().regex(token, 'expected the name of a subprotocol')),
-      z.custom<ChooseProtocol>(isFunction, 'expected a list of subprotocols or a function'),
+      z
+        .custom<ChooseProtocol>(isFunction, 'expected a list of subprotocols or a function')
+        .meta({ type: 'function' }),
     ])
     .default([])
     .meta({
@@ -133,7 +141,12 @@ export const hubOptions = z.strictObject({
     description:
       'Connections at this node, handshakes included; then 503 with Retry-After. Without it: no limit.',
   }),
-  maxMessage: size('1MiB', 1, 1024 ** 3, 'One inbound message, after decompression; then Close 1009.'),
+  maxMessage: size(
+    '1MiB',
+    1,
+    1024 ** 3,
+    'Most that one inbound message may have, after decompression; then Close 1009.',
+  ),
   compression: z.boolean().default(false).meta({
     description: 'permessage-deflate, for messages from 1 KiB. Costs CPU, and memory for each connection.',
   }),
@@ -143,7 +156,7 @@ export const hubOptions = z.strictObject({
     .meta({
       description: 'Pings, to find peers that vanished without a word. `false`: none.',
     }),
-  closeTimeout: duration('10s', 'For a peer to answer a Close; then it is cut.'),
+  closeTimeout: duration('10s', 'How long a peer may take to answer a Close; then it is cut.'),
   messageRate: messageRate
     .optional()
     .meta({ description: 'How much a client may send. Without it: no limit.' }),
@@ -156,7 +169,11 @@ export const hubOptions = z.strictObject({
       'expected a logger with info, warn and error',
     )
     .optional()
-    .meta({ description: 'Where lines go. Without it: mistakes to standard error.' }),
+    .meta({
+      description:
+        'Where lines of the log go: `info`, `warn` and `error`, as pino has them. Without it: warnings and mistakes to standard error.',
+      type: 'logger',
+    }),
 })
 
 /** Every option but `authenticate`. */
