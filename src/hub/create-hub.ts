@@ -3,7 +3,7 @@ import { checkOptions, formatProblems } from '../core/options/check-options.ts'
 import { randomId } from './connection-ids.ts'
 import { Hub } from './hub.ts'
 import { HubCore } from './hub-core.ts'
-import { consoleLog } from './log.ts'
+import { consoleLog, harmless } from './log.ts'
 import {
   type DataOf,
   type HubOptions,
@@ -34,5 +34,5 @@ export function createHub(options: HubOptions<unknown> = {}): Hub<unknown> {
     })
   }
   const { config } = checked
-  return new Hub(new HubCore(config, config.node ?? randomId(), config.log ?? consoleLog))
+  return new Hub(new HubCore(config, config.node ?? randomId(), harmless(config.log ?? consoleLog)))
 }
