@@ -96,7 +96,7 @@ const receiveQueue = z
 export const hubOptions = z.strictObject({
   node: z
     .string()
-    .regex(/^[A-Za-z0-9_-]{1,64}$/, "expected 1 to 64 letters, digits, '_' or '-'")
+    .regex(/^[A-Za-z0-9_-]{1,64}$/, "expected 1 to 64 letters, digits, '_' or '-', and no dots")
     .optional()
     .meta({
       description:
@@ -165,7 +165,10 @@ export const hubOptions = z.strictObject({
   ...clusterOptions,
   log: z
     .custom<HubLog>(
-      (value) => typeof value === 'object' && value !== null && 'warn' in value && 'error' in value,
+      (value) =>
+        typeof value === 'object' &&
+        value !== null &&
+        ['info', 'warn', 'error'].every((level) => isFunction((value as Record<string, unknown>)[level])),
       'expected a logger with info, warn and error',
     )
     .optional()
