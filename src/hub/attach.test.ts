@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -139,6 +140,29 @@ describe.skipIf(onBun)('a hub attached to a server of node:http', () => {
   test('is taken by paths only', async () => {
     const { server } = await startServer()
     expect(() => makeHub('a').attach(server, { path: 'ws' })).toThrow("expected a path that starts with '/'")
+    expect(server.listenerCount('upgrade')).toBe(0)
+  })
+
+  test('is told apart from what is no server', async () => {
+    const { server } = await startServer()
+    const hub = makeHub('a')
+    const attached = (value: unknown) => expect(() => hub.attach(value as Server))
+    const expected = 'expected a server, as createServer(app) and app.listen(port) return'
+    attached(undefined).toThrow(`attach: found undefined, ${expected}`)
+    attached(3000).toThrow(`attach: found 3000, ${expected}`)
+    // Express has an application that is called, Koa one that is an emitter, Fastify and Nest have one with a server.
+    const express = Object.assign(() => {}, { on() {}, off() {}, listenerCount() {}, prependListener() {} })
+    attached(express).toThrow(`attach: found a function (the application?), ${expected}`)
+    attached(new EventEmitter()).toThrow('attach: found an object that is none (the application?)')
+    attached({ server }).toThrow('attach: found an object with a server (give its `server`)')
+    attached({ getHttpServer() {} }).toThrow('(give its `getHttpServer()`)')
+  })
+
+  test('is not taken by one that is closed', async () => {
+    const { server } = await startServer()
+    const hub = createHub()
+    await hub.close()
+    expect(() => hub.attach(server)).toThrow('attach: found a hub that is closed')
     expect(server.listenerCount('upgrade')).toBe(0)
   })
 

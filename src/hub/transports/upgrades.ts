@@ -7,6 +7,8 @@ export interface UpgradingServer {
   prependListener(event: 'upgrade', listener: UpgradeListener): unknown
   off(event: 'upgrade', listener: UpgradeListener): unknown
   listenerCount(event: 'upgrade'): number
+  /** Which servers have, and applications that are emitters, too, have not. */
+  address(): unknown
 }
 
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
@@ -25,6 +27,32 @@ interface Entry {
 /** One listener for each server, however many hubs are attached to it. */
 const attached = new WeakMap<UpgradingServer, Entry>()
 
+/** @throws FairleadError `CONFIG_INVALID` for what is no server, such as the application that is behind one */
+export function checkServer(server: unknown): asserts server is UpgradingServer {
+  if (isServer(server)) return
+  const found = describeNoServer(server)
+  throw invalid(`attach: found ${found}, expected a server, as createServer(app) and app.listen(port) return`)
+}
+
+function isServer(value: unknown): value is UpgradingServer {
+  if (typeof value !== 'object' || value === null) return false
+  return ['prependListener', 'off', 'listenerCount', 'address'].every(
+    (name) => typeof (value as Record<string, unknown>)[name] === 'function',
+  )
+}
+
+function describeNoServer(value: unknown): string {
+  if (typeof value === 'function') return 'a function (the application?)'
+  if (typeof value !== 'object' || value === null) return String(value)
+  if ('server' in value && isServer(value.server)) return 'an object with a server (give its `server`)'
+  if ('getHttpServer' in value) return 'an object with a server (give its `getHttpServer()`)'
+  return 'an object that is none (the application?)'
+}
+
+function invalid(what: string): FairleadError {
+  return new FairleadError('CONFIG_INVALID', what, { source: 'config', retryable: false })
+}
+
 /**
  * Has upgrades for one path of a server, or for all that are no other's, go to `upgrade`. What nobody here takes is left
  * to the server's other listeners: when there are none, or none of them has answered after `patience` ms, it is answered
@@ -41,10 +69,7 @@ export function onUpgrade(
   const { paths, listener } = entry
   if (paths.has(path)) {
     const what = path === null ? 'every path' : `the path ${JSON.stringify(path)}`
-    throw new FairleadError('CONFIG_INVALID', `attach: another hub serves ${what} of this server`, {
-      source: 'config',
-      retryable: false,
-    })
+    throw invalid(`attach: another hub serves ${what} of this server`)
   }
   paths.set(path, upgrade)
   return () => {
