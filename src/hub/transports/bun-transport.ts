@@ -80,6 +80,9 @@ function handshakeOf(request: Request, server: BunServer): HandshakeRequest {
     remoteAddress: plainAddress(server.requestIP(request)?.address),
     secure: request.url.startsWith('https:'),
     protocols: offeredProtocols(headers['sec-websocket-protocol']),
-    signal: request.signal,
+    // Bun makes one when it is asked for it.
+    get signal() {
+      return request.signal
+    },
   }
 }
