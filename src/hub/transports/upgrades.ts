@@ -4,6 +4,7 @@ import { FairleadError } from '../../core/errors.ts'
 
 /** What a hub needs of a server: those of `node:http` and `node:https`, and what is built on them. */
 export interface UpgradingServer {
+  on(event: 'upgrade', listener: UpgradeListener): unknown
   prependListener(event: 'upgrade', listener: UpgradeListener): unknown
   off(event: 'upgrade', listener: UpgradeListener): unknown
   listenerCount(event: 'upgrade'): number
@@ -13,18 +14,21 @@ export interface UpgradingServer {
 
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
+/** @param before bytes that were written to the socket before the upgrade: when there are more, somebody has answered */
+export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer, before: number) => void
+
 /** How long the server's other listeners have for an upgrade that is not ours; then it is answered with 404. */
 const othersHave = 10_000
 /** How long a peer has to take a refusal; then it is cut. */
 const refusalTakes = 10_000
 
 interface Entry {
-  readonly listener: UpgradeListener
   /** By path; null: every path that is not another's. */
-  readonly paths: Map<string | null, UpgradeListener>
+  readonly paths: Map<string | null, Upgrade>
+  end(): void
 }
 
-/** One listener for each server, however many hubs are attached to it. */
+/** One for each server, however many hubs are attached to it. */
 const attached = new WeakMap<UpgradingServer, Entry>()
 
 /** @throws FairleadError `CONFIG_INVALID` for what is no server, such as the application that is behind one */
@@ -36,7 +40,7 @@ export function checkServer(server: unknown): asserts server is UpgradingServer 
 
 function isServer(value: unknown): value is UpgradingServer {
   if (typeof value !== 'object' || value === null) return false
-  return ['prependListener', 'off', 'listenerCount', 'address'].every(
+  return ['on', 'prependListener', 'off', 'listenerCount', 'address'].every(
     (name) => typeof (value as Record<string, unknown>)[name] === 'function',
   )
 }
@@ -62,11 +66,11 @@ function invalid(what: string): FairleadError {
 export function onUpgrade(
   server: UpgradingServer,
   path: string | null,
-  upgrade: UpgradeListener,
+  upgrade: Upgrade,
   patience = othersHave,
 ): () => void {
   const entry = attached.get(server) ?? listen(server, patience)
-  const { paths, listener } = entry
+  const { paths } = entry
   if (paths.has(path)) {
     const what = path === null ? 'every path' : `the path ${JSON.stringify(path)}`
     throw invalid(`attach: another hub serves ${what} of this server`)
@@ -76,30 +80,39 @@ export function onUpgrade(
     if (paths.get(path) !== upgrade) return
     paths.delete(path)
     if (paths.size > 0) return
-    server.off('upgrade', listener)
+    entry.end()
     attached.delete(server)
   }
 }
 
 function listen(server: UpgradingServer, patience: number): Entry {
-  const paths = new Map<string | null, UpgradeListener>()
+  const paths = new Map<string | null, Upgrade>()
+  // All listeners of one upgrade are called in one go, this one before the others.
+  let before = 0
+  const look: UpgradeListener = (_, socket) => {
+    before = bytesWritten(socket)
+  }
   const listener: UpgradeListener = (request, socket, head) => {
     const { url = '/' } = request
     const query = url.indexOf('?')
     const upgrade = paths.get(query === -1 ? url : url.slice(0, query)) ?? paths.get(null)
-    if (upgrade !== undefined) upgrade(request, socket, head)
-    else if (server.listenerCount('upgrade') === 1) refuseUnknown(socket)
-    else refuseLater(socket, patience)
+    if (upgrade !== undefined) upgrade(request, socket, head, before)
+    // These two.
+    else if (server.listenerCount('upgrade') === 2) refuseUnknown(socket)
+    else refuseLater(socket, before, patience)
   }
-  const entry = { listener, paths }
+  const end = () => {
+    server.off('upgrade', look)
+    server.off('upgrade', listener)
+  }
+  const entry = { paths, end }
   attached.set(server, entry)
-  // First, so that it is known whether anybody has answered since.
-  server.prependListener('upgrade', listener)
+  server.prependListener('upgrade', look)
+  server.on('upgrade', listener)
   return entry
 }
 
-function refuseLater(socket: Duplex, patience: number): void {
-  const before = bytesWritten(socket)
+function refuseLater(socket: Duplex, before: number, patience: number): void {
   const timer = setTimeout(() => {
     socket.off('close', forget)
     if (!socket.destroyed && bytesWritten(socket) === before) refuseUnknown(socket)

@@ -14,7 +14,7 @@ test.skipIf('Bun' in globalThis)(
   'tells that a slow peer with compression has caught up though its pings are answered',
   async () => {
     const owner = new RecordingOwner()
-    const admit = () => ({ accept: true, protocol: null, owner }) as const
+    const admit = async () => ({ accept: true, protocol: null, owner }) as const
     const failed = () => {}
     const transport = new WsTransport({
       maxMessage: 1024,

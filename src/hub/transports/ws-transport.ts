@@ -38,9 +38,8 @@ export class WsTransport {
    * @throws FairleadError `CONFIG_INVALID` when another hub serves the path
    */
   attach(server: UpgradingServer, path: string | null): () => void {
-    return onUpgrade(server, path, (request, socket, head) => {
-      const before = bytesWritten(socket)
-      this.#upgrade(request, socket, head).catch((error: unknown) => {
+    return onUpgrade(server, path, (request, socket, head, before) => {
+      this.#upgrade(request, socket, head, before).catch((error: unknown) => {
         this.#options.failed(error)
         if (bytesWritten(socket) === before) refuseUpgrade(socket, 500, 'internal error')
         else socket.destroy()
@@ -48,7 +47,8 @@ export class WsTransport {
     })
   }
 
-  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, before: number): Promise<void> {
+    if (bytesWritten(socket) !== before) return this.#forestalled()
     socket.on('error', destroy)
     const problem = problemOf(request)
     if (problem === wrongVersion) {
@@ -56,7 +56,6 @@ export class WsTransport {
     }
     if (problem !== null) return refuseUpgrade(socket, 400, problem)
     const client = new AbortController()
-    const before = bytesWritten(socket)
     const decided = this.#options.admit(handshakeOf(request, client.signal))
     if (!(decided instanceof Promise)) return this.#answer(decided, request, socket, head)
     const left = () => {
@@ -67,9 +66,13 @@ export class WsTransport {
     const admission = await decided
     socket.off('end', left).off('close', left)
     if (bytesWritten(socket) === before) return this.#answer(admission, request, socket, head)
-    // Answering again would put it into somebody else's WebSocket.
     if (admission.accept) admission.owner.closed(1006, '')
-    this.#options.failed(new Error('another upgrade listener of this server answered, too'))
+    this.#forestalled()
+  }
+
+  /** To answer again would put it into somebody else's WebSocket. */
+  #forestalled(): void {
+    this.#options.failed(new Error('another upgrade listener of this server has answered'))
   }
 
   #answer(admission: Admission, request: IncomingMessage, socket: Duplex, head: Buffer): void {
