@@ -113,7 +113,7 @@ export class Hub<UserData = undefined> {
    */
   ask<T = unknown>(name: OwnName, value?: unknown): Promise<Answers<T>> {
     checkOwnName(name)
-    return this.#core.cluster.questions.ask(name, asJson(value)) as Promise<Answers<T>>
+    return this.#core.ask(name, asJson(value)) as Promise<Answers<T>>
   }
 
   /**
@@ -226,7 +226,7 @@ export class Hub<UserData = undefined> {
         core.messageHandlers = core.messageHandlers.filter((other) => other !== entry)
       }
     }
-    return core.events.on(event, handler as () => void)
+    return core.listen(event, handler as () => unknown)
   }
 
   // --------------------------------------------------------------------------------------------------- who is addressed
@@ -265,7 +265,7 @@ export class Hub<UserData = undefined> {
     return this.#audience({ kind: 'connection', id })
   }
 
-  /** The connections of this node. */
+  /** The open connections of this node. */
   *connections(): Iterable<Connection<UserData>> {
     for (const connection of this.#core.roster.connections())
       yield connection as Connection<unknown> as Connection<UserData>

@@ -17,7 +17,7 @@ async function endsWell(...programs: Program[]): Promise<void> {
   for (const { ended } of programs) expect(await ended).toBe(0)
 }
 
-/** Says it until somebody else hears something: what is published before a node is known there is lost. */
+/** Says it until somebody hears something: what is published before a node is known is lost, and ends take a moment. */
 async function until(say: () => void, by: Client, text: string): Promise<string> {
   const heard = by.hears(text)
   for (;;) {
@@ -84,8 +84,7 @@ describe('an example of the hub', () => {
     await ann.hears('expected')
     expect(bob.got.filter((line) => line.startsWith('red: '))).toEqual(['red: two'])
     await ann.leave()
-    bob.say('say red is anybody there')
-    await bob.hears('you are outside red, where 0 are')
+    await until(() => bob.say('say red is anybody there'), bob, 'you are outside red, where 0 are')
     await endsWell(program)
   })
 
@@ -250,18 +249,27 @@ describe.each([
     await endsWell(here, there)
   })
 
-  test('chat, and who comes back comes to another one', async () => {
+  test('chat: who comes back after its server was killed gets at another one what was said meanwhile', async () => {
     const [here, there] = await two('hub/chat.ts')
-    const bob = await client(here.port, 'user=bob')
-    const welcome = JSON.parse(await bob.hears('welcome'))
-    await bob.leave()
+    const [bob, quiet] = [await client(here.port, 'user=bob'), await client(here.port, 'user=quiet')]
+    const welcome = JSON.parse(await quiet.hears('welcome'))
+    await bob.hears('welcome')
+    await quiet.leave()
     const ann = await client(there.port, 'user=ann')
     ann.say('one')
-    await ann.hears('one')
-    await endsWell(here)
-    const back = await client(there.port, `user=bob&${placeOf(welcome)}`)
-    await back.hears('welcome')
-    expect(lines(back).map(({ text }) => text)).toEqual(['ann: one', '(welcome)'])
+    const one = JSON.parse(await bob.hears('ann: one'))
+    here.process.kill('SIGKILL')
+    await here.ended
+    ann.say('two')
+    await ann.hears('ann: two')
+    for (const [place, missed] of [
+      [one, ['ann: two']],
+      [welcome, ['ann: one', 'ann: two']],
+    ]) {
+      const back = await client(there.port, `user=bob&${placeOf(place)}`)
+      await back.hears('welcome')
+      expect(lines(back).map(({ text }) => text)).toEqual([...missed, '(welcome)'])
+    }
     await endsWell(there)
   })
 

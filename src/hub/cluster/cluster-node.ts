@@ -14,7 +14,7 @@ import { historyMark } from '../history-envelope.ts'
 import type { Address, ClusterHalf, LocalHub, Order, Recovery, Relayed } from '../local.ts'
 import { channelOf, everybody, nodeChannel, ownerOf, roomChannel, roomOf, userChannel } from './channels.ts'
 import type { ClusterEvents, ClusterStats } from './cluster-events.ts'
-import { decode, type Envelope, type NodeMessage } from './envelope.ts'
+import { decode, type Envelope, type NodeMessage, type Sender } from './envelope.ts'
 import { HistoryRooms } from './history-rooms.ts'
 import { Interest } from './interest.ts'
 import { Members } from './members.ts'
@@ -67,9 +67,11 @@ export class ClusterNode implements ClusterHalf {
   readonly #probe: Probe
   readonly #listeners = new Map<string, Set<NodeListener>>()
   #incarnation = 0
+  #session = 0
   #busUp = false
   #leased = false
   #wasReady = false
+  #heard = 0
   #refused = 0
   #closed = false
 
@@ -78,7 +80,7 @@ export class ClusterNode implements ClusterHalf {
     this.#options = options
     this.#id = facts().id
     this.#alone = options.alone === true
-    const sender = () => ({ id: this.#id, incarnation: this.#incarnation })
+    const sender = () => ({ id: this.#id, incarnation: this.#incarnation, session: this.#session })
     this.#members = new Members(this.#id)
     this.#interest = new Interest(cluster.bus, clock, 1_000)
     this.#relay = new Relay(cluster.bus, clock, sender)
@@ -94,6 +96,7 @@ export class ClusterNode implements ClusterHalf {
       ...shared,
       grace: options.presenceGrace,
       digestAfter: 10_000,
+      hears: () => this.#busUp,
       joined: (room, user) => this.events.emit('presence.joined', { room, user }),
       left: (room, user) => this.events.emit('presence.left', { room, user }),
     })
@@ -150,6 +153,7 @@ export class ClusterNode implements ClusterHalf {
       publishes,
       orders,
       degraded,
+      heard: this.#heard,
       refused: this.#refused,
       presenceRooms: this.#presence.size,
       presenceResyncs: this.#presence.resyncs,
@@ -200,12 +204,17 @@ export class ClusterNode implements ClusterHalf {
     return channel === null ? null : this.#relay.order(channel, { to, order })
   }
 
-  async recover(room: string, since: Position | null, admit: (recovery: Recovery) => void): Promise<void> {
+  async recover(
+    room: string,
+    since: Position | null,
+    admit: (recovery: Recovery) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
     if (this.#history === null || !this.#hasHistory(room)) {
       admit({ position: null, messages: [], complete: false })
       return
     }
-    await this.#history.recover(room, since, admit)
+    await this.#history.recover(room, since, admit, signal)
   }
 
   // --------------------------------------------------------------------------------------------------- for users
@@ -263,7 +272,7 @@ export class ClusterNode implements ClusterHalf {
     this.#checkReady()
   }
 
-  #historyRooms(sender: () => { id: string; incarnation: number }): HistoryRooms | null {
+  #historyRooms(sender: () => Sender): HistoryRooms | null {
     const { cluster, clock, history, local, maxRecovered } = this.#options
     if (cluster.history === null) return null
     return new HistoryRooms({
@@ -300,6 +309,9 @@ export class ClusterNode implements ClusterHalf {
       },
       up: () => {
         this.events.emit('bus.up', {})
+        // What was begun before goes first: behind anything of the new session it would be refused.
+        this.#relay.flush()
+        this.#session += 1
         this.#setBus(true)
         this.#presence.up()
         this.#history?.up()
@@ -371,6 +383,7 @@ export class ClusterNode implements ClusterHalf {
   }
 
   #hear(channel: string, payload: Uint8Array): void {
+    this.#heard += 1
     if (payload[0] === historyMark) {
       const room = roomOf(channel)
       if (room !== null) this.#history?.hear(room, payload)
@@ -379,7 +392,7 @@ export class ClusterNode implements ClusterHalf {
     const envelope = decode(payload)
     if (envelope === null) this.#refused += 1
     else if (envelope.node === this.#id) this.#hearSelf(envelope)
-    else if (this.#members.accepts(envelope.node, envelope.incarnation)) this.#take(envelope)
+    else if (this.#members.accepts(envelope)) this.#take(envelope)
     else this.#refused += 1
   }
 

@@ -28,12 +28,14 @@ export interface PresenceContext {
   readonly digestAfter: number
   /** Milliseconds that somebody who asks waits for nodes that have not told. */
   readonly timeout: number
+  /** Whether what other nodes tell is heard just now. */
+  hears(): boolean
   say(channel: string, message: NodeMessage): Promise<Relayed>
   joined(room: string, user: string): void
   left(room: string, user: string): void
 }
 
-/** What is known of a room. `missing` are nodes whose users may not be among them. */
+/** What is known of a room. `missing` are nodes of whose users not everything is known just now. */
 export interface Present<T> {
   readonly value: T
   readonly missing: readonly Missing[]
@@ -146,18 +148,35 @@ export class Presence {
     const { clock, timeout } = this.#context
     const look = this.#look(room)
     if (look.until !== null) look.until = clock.now() + lookFor
-    const { known, stop } = look.wait()
-    const cancel = clock.after(timeout, stop)
-    await known
+    // Nobody is waited for who cannot be heard.
+    let late = !this.#context.hears()
+    let stop = () => {}
+    const cancel = clock.after(timeout, () => {
+      late = true
+      stop()
+    })
+    // A node that takes a new lease meanwhile is known no more, and asked anew.
+    while (!late && look.unknown().length > 0) {
+      const waiting = look.wait()
+      stop = waiting.stop
+      await waiting.known
+    }
     cancel()
     return { value: read(look), missing: this.#missing(look) }
   }
 
   #missing(look: Look): Missing[] {
     const { members } = this.#context
-    return look
-      .unknown()
-      .map((node) => ({ node, reason: members.suspects(node) ? 'suspected' : 'timeout' }) as const)
+    const hears = this.#context.hears()
+    const unknown = new Set(look.unknown())
+    const missing: Missing[] = []
+    for (const node of look.copies.keys()) {
+      // What a node told last may be old when it is silent, or cannot be heard.
+      if (!hears) missing.push({ node, reason: 'unreachable' })
+      else if (members.suspects(node)) missing.push({ node, reason: 'suspected' })
+      else if (unknown.has(node)) missing.push({ node, reason: 'timeout' })
+    }
+    return missing
   }
 
   #look(room: string): Look {
