@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { duration } from '../core/options/option-values.ts'
-import type { ClusterDriver, Position } from './cluster.ts'
+import type { ClusterDriver, LeaseTimes, Position } from './cluster.ts'
 import type { Data } from './local.ts'
 
 /** Options of a hub that say how it acts as one with others, and what its rooms remember. */
@@ -37,10 +37,12 @@ const leaseTimes = z
     suspect: duration('7s', 'Silent for so long, a node is asked no more.'),
     dead: duration('15s', 'Silent for so long, a node and everybody at it are gone.'),
   })
-  .refine(
-    ({ beat, suspect, dead }) => beat < suspect && suspect < dead,
-    'expected beat < suspect < dead, because one lost beat is no death',
-  )
+  .refine(({ beat, suspect, dead }) => beat < suspect && suspect < dead, {
+    error: ({ input }) => {
+      const { beat, suspect, dead } = input as LeaseTimes
+      return `expected beat < suspect < dead, because one lost beat is no death, not ${beat / 1000} s, ${suspect / 1000} s and ${dead / 1000} s`
+    },
+  })
 
 export const clusterOptions = {
   cluster: z

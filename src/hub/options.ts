@@ -10,13 +10,11 @@ import type { HandshakeRequest } from './transport.ts'
  * milliseconds and sizes into bytes; nothing below checks again.
  */
 
-/** What `authenticate` says of somebody who may come in. */
-export interface Welcome<UserData> {
+/** What `authenticate` says of somebody who may come in: one of the two at least, and nothing else. */
+export type Welcome<UserData = undefined> = {
   /** Whose connection it is, for `hub.user(id)`. Without it: nobody's. */
-  readonly user?: string
-  /** What the program wants to find at the connection. */
-  readonly data: UserData
-}
+  readonly user?: string | undefined
+} & ([undefined] extends [UserData] ? { readonly data?: UserData } : { readonly data: UserData })
 
 /** What `authenticate` says of somebody who may not. */
 export interface Refusal {
@@ -24,8 +22,19 @@ export interface Refusal {
   readonly status: number
   /** Sent as the body. */
   readonly reason: string
-  readonly headers?: Readonly<Record<string, string>>
+  /** None that frame the answer: Connection, Content-Length, Transfer-Encoding, Upgrade. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
 }
+
+/** What a program finds at `connection.data`, by what its `authenticate` returns. */
+export type DataOf<Verdict> = [DataOfEach<Verdict>] extends [never] ? undefined : DataOfEach<Verdict>
+
+/** Of a union, each: a refusal has none. */
+type DataOfEach<Verdict> = Verdict extends { readonly status: number }
+  ? never
+  : 'data' extends keyof Verdict
+    ? Verdict['data']
+    : undefined
 
 export type Authenticate<UserData> = (
   request: HandshakeRequest,
@@ -87,7 +96,7 @@ const receiveQueue = z
 export const hubOptions = z.strictObject({
   node: z
     .string()
-    .regex(/^[A-Za-z0-9_-]{1,64}$/, "expected 1 to 64 letters, digits, '_' or '-'")
+    .regex(/^[A-Za-z0-9_-]{1,64}$/, "expected 1 to 64 letters, digits, '_' or '-', and no dots")
     .optional()
     .meta({
       description:
@@ -156,7 +165,10 @@ export const hubOptions = z.strictObject({
   ...clusterOptions,
   log: z
     .custom<HubLog>(
-      (value) => typeof value === 'object' && value !== null && 'warn' in value && 'error' in value,
+      (value) =>
+        typeof value === 'object' &&
+        value !== null &&
+        ['info', 'warn', 'error'].every((level) => isFunction((value as Record<string, unknown>)[level])),
       'expected a logger with info, warn and error',
     )
     .optional()
@@ -167,11 +179,12 @@ export const hubOptions = z.strictObject({
     }),
 })
 
-type Input = z.input<typeof hubOptions>
+/** Every option but `authenticate`. */
+export type OtherHubOptions = Omit<z.input<typeof hubOptions>, 'authenticate'>
 
 /** What a program writes. */
-export type HubOptions<UserData = undefined> = Omit<Input, 'authenticate'> & {
-  authenticate?: Authenticate<UserData>
+export type HubOptions<UserData = undefined> = OtherHubOptions & {
+  authenticate?: Authenticate<UserData> | undefined
 }
 /** The same, checked, with every default filled in, milliseconds and bytes. */
 export type HubConfig = z.output<typeof hubOptions>
