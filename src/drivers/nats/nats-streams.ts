@@ -1,5 +1,5 @@
 import type { Msg } from '@nats-io/transport-node'
-import { refused, unavailable } from '../../hub/cluster-error.ts'
+import { refused, unavailable, uncertain } from '../../hub/cluster-error.ts'
 import type { NatsLink } from './nats-link.ts'
 
 /**
@@ -12,7 +12,15 @@ const api = '$JS.API'
 /** Error codes of JetStream. */
 const streamNotFound = 10_059
 const nameInUse = 10_058
-const wrongLastSequence = 10_071
+/** The last sequence is another one; from 2.11 on also: a message of this subject is just being replicated. */
+const wrongLastSequence = new Set([10_071, 10_164])
+/** The account may not keep more for now. */
+const accountFull = 10_002
+/**
+ * What is said before anything is kept: no quorum, no resources, no storage, no JetStream. After every other failure of
+ * a server, a message may be kept all the same: by the other servers.
+ */
+const notKept = new Set([accountFull, 10_008, 10_023, 10_028, 10_039, 10_047, 10_076])
 
 /** Settings of a stream; times are nanoseconds. */
 export interface StreamSettings {
@@ -21,6 +29,8 @@ export interface StreamSettings {
   readonly max_msgs_per_subject: number
   readonly max_age: number
   readonly republish?: { readonly src: string; readonly dest: string }
+  readonly num_replicas?: number
+  readonly storage?: string
 }
 
 export interface StreamInfo {
@@ -59,6 +69,8 @@ const decoder = new TextDecoder()
 
 export class NatsStreams {
   readonly #link: NatsLink
+  /** Streams of which it has been said that they are not as the options want them. */
+  readonly #differing = new Set<string>()
 
   constructor(link: NatsLink) {
     this.#link = link
@@ -70,12 +82,21 @@ export class NatsStreams {
     return this.#ask<StreamInfo>(`STREAM.INFO.${name}`, filter, streamNotFound)
   }
 
-  /** Makes it. One that is there stays as it is. */
+  /** Makes it. One that is there stays as it is, which is said when it is kept otherwise than the options want it. */
   async create(settings: StreamSettings): Promise<void> {
+    const { name } = settings
     const { replicas, storage } = this.#link.place
     const fixed = { retention: 'limits', discard: 'old', duplicate_window: 100_000_000 }
     const all = { ...fixed, storage, num_replicas: replicas, ...settings }
-    await this.#ask(`STREAM.CREATE.${settings.name}`, all, nameInUse)
+    const made = await this.#ask(`STREAM.CREATE.${name}`, all, nameInUse)
+    if (made !== null || this.#differing.has(name)) return
+    const there = (await this.info(name))?.config
+    if (there === undefined || (there.num_replicas === replicas && there.storage === storage)) return
+    this.#differing.add(name)
+    this.#link.options.log.warn(
+      { stream: name, replicas: there.num_replicas, storage: there.storage, wanted: { replicas, storage } },
+      'a stream of NATS has other replicas or another storage than the options: it stays as it is',
+    )
   }
 
   async update(settings: StreamSettings): Promise<void> {
@@ -116,9 +137,9 @@ export class NatsStreams {
     const expected = last === null ? fields : { ...fields, 'Nats-Expected-Last-Subject-Sequence': `${last}` }
     const answer = await this.#link.connection.request(subject, payload, expected)
     const { error, seq } = parsed<{ seq: number }>(answer)
-    if (error?.err_code === wrongLastSequence) return null
-    if (error !== undefined) throw failed(error)
-    return seq
+    if (error === undefined) return seq
+    if (wrongLastSequence.has(error.err_code ?? 0)) return null
+    throw error.code >= 500 && !notKept.has(error.err_code ?? 0) ? uncertain(textOf(error)) : failed(error)
   }
 
   /** @param none the error that means null; null: every 404 */
@@ -143,7 +164,14 @@ function parsed<T>({ data }: Msg): T & Answer {
   }
 }
 
-function failed({ code, err_code, description = '' }: NonNullable<Answer['error']>) {
-  const text = `JetStream: ${description} (${err_code ?? code})`
-  return code >= 500 || code === 404 || code === 408 ? unavailable(text) : refused(text)
+type ApiError = NonNullable<Answer['error']>
+
+function failed(error: ApiError) {
+  const { code, err_code } = error
+  const passes = code >= 500 || code === 404 || code === 408 || err_code === accountFull
+  return passes ? unavailable(textOf(error)) : refused(textOf(error))
+}
+
+function textOf({ code, err_code, description = '' }: ApiError): string {
+  return `JetStream: ${description} (${err_code ?? code})`
 }
