@@ -30,6 +30,8 @@ export interface ClusterOptions {
   /** Prefix of every channel, key and subject: hubs with the same one are one cluster. At most 64 of `[A-Za-z0-9_-]`. */
   readonly namespace: string
   readonly lease: LeaseTimes
+  /** The most that a room of this hub keeps, when any keeps history: a driver MAY prepare for it. */
+  readonly largestHistory?: HistoryLimits | null
   /** For what is worth a line and is not an event: reconnects, refused entries. Secrets MUST NOT be in it. */
   readonly log: ClusterLog
 }
