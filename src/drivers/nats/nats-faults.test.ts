@@ -38,6 +38,18 @@ test('a password is asked for and given, and stands in no line of the log', asyn
   }
 })
 
+test('a token in the address is given as a token', async () => {
+  const broker = await launchNats({}, 'authorization { token: "s3cret" }')
+  try {
+    await using bench = new Bench(broker)
+    const { bus } = bench.cluster(to(`nats://s3cret@127.0.0.1:${broker.server.port}`))
+    await bus.start(new BusRecorder(), patience)
+    await bus.publish('a', bytes('x'))
+  } finally {
+    await broker.dispose()
+  }
+})
+
 test('what is not permitted, and what is too large, is refused; the rest goes on', async () => {
   const denied = '{ deny: ["*.c.secret"] }'
   const permissions = `{ publish: ${denied}, subscribe: ${denied} }`
