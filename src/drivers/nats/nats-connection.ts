@@ -108,6 +108,7 @@ export class NatsConnection {
     subject: string,
     payload: Uint8Array | string,
     fields: Readonly<Record<string, string>> = {},
+    within = answerWithin,
   ): Promise<Msg> {
     this.#admit(payload.length)
     const size = payload.length + overhead
@@ -116,7 +117,7 @@ export class NatsConnection {
     for (const [name, value] of Object.entries(fields)) head.set(name, value)
     try {
       // The client itself rejects it when the connection is closed.
-      return await this.#client.request(subject, payload, { headers: head, timeout: answerWithin })
+      return await this.#client.request(subject, payload, { headers: head, timeout: within })
     } catch (error) {
       throw failure(error)
     } finally {
@@ -215,10 +216,16 @@ export class NatsConnection {
   }
 }
 
+/** Whether a request has failed because there was nobody to take it. */
+export function wasNotHeard(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : null
+  return cause instanceof errors.RequestError && cause.isNoResponders()
+}
+
 function failure(error: unknown) {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
   if (cause instanceof errors.NoRespondersError) {
-    return unavailable('NATS: nobody answers there: is JetStream enabled?', error)
+    return unavailable('NATS: nobody answers there: no JetStream, or a stream without a leader', error)
   }
   if (cause instanceof errors.PermissionViolationError) return refused('NATS: not permitted', error)
   if (cause instanceof errors.InvalidArgumentError) return refused(`NATS: ${cause.message}`, error)

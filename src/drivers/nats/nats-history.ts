@@ -267,17 +267,22 @@ export class NatsHistory implements HistoryStore {
     const { namespace } = this.#link.options
     const isNew = this.#ensured?.connection !== connection
     const bounds = this.#most
-    if (isNew) {
-      await this.#streams.create({
-        name: this.#name,
-        subjects: [historySubject(namespace, '').concat('*'), clockSubject(namespace)],
-        republish: { src: `${namespace}.h.*`, dest: `${namespace}.c.{{wildcard(1)}}` },
-        ...bounds,
-      })
+    const made = {
+      name: this.#name,
+      subjects: [historySubject(namespace, '').concat('*'), clockSubject(namespace)],
+      republish: { src: `${namespace}.h.*`, dest: `${namespace}.c.{{wildcard(1)}}` },
+      ...bounds,
     }
+    if (isNew) await this.#streams.create(made)
     for (let round = 0; round < rounds; round++) {
       const there = (await this.#streams.info(this.#name))?.config
-      if (there === undefined) throw unavailable('JetStream has lost the histories')
+      if (there === undefined) {
+        if (!isNew) throw unavailable('JetStream has lost the histories')
+        // Another node is just making it, which a server has not heard of yet.
+        await sleep(25)
+        await this.#streams.create(made)
+        continue
+      }
       if (isEnough(there, bounds)) {
         if (isNew) await this.#learnTime()
         this.#ensured = { connection, bounds, at: performance.now() }

@@ -15,6 +15,7 @@ test.each([
   // As nats-server 2.9 to 2.11 says them: code, error code, what it means for an append.
   [400, 10_071, null],
   [400, 10_164, null],
+  [409, 10_158, null],
   [400, 10_054, 'CLUSTER_REFUSED'],
   [400, 10_002, 'CLUSTER_UNAVAILABLE'],
   [503, 10_008, 'CLUSTER_UNAVAILABLE'],
@@ -26,6 +27,11 @@ test.each([
 ])('an append that fails with %i (%i) is %s', async (code, err_code, expected) => {
   const streams = streamsThatAnswer({ error: { code, err_code, description: 'so it is' } })
   expect(await outcome(streams.append('a', 'x', 1))).toBe(expected)
+})
+
+test('an append of which the server has kept another in its place is not taken for this one', async () => {
+  expect(await streamsThatAnswer({ stream: 's', seq: 7 }).append('a', 'x', 1)).toBe(7)
+  expect(await streamsThatAnswer({ stream: 's', seq: 7, duplicate: true }).append('a', 'x', 1)).toBe(null)
 })
 
 test('a stream that is kept otherwise than the options say stays as it is, and it is said once', async () => {
