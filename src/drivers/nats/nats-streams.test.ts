@@ -1,4 +1,6 @@
+import { errors } from '@nats-io/transport-node'
 import { expect, test } from 'vitest'
+import { unavailable, uncertain } from '../../hub/cluster-error.ts'
 import { Bench, bytes, outcome, patience } from '../../hub/contract/cluster-rig.ts'
 import { launchNats } from './contract/nats-servers.ts'
 import { nats } from './nats-driver.ts'
@@ -32,6 +34,27 @@ test.each([
 test('an append of which the server has kept another in its place is not taken for this one', async () => {
   expect(await streamsThatAnswer({ stream: 's', seq: 7 }).append('a', 'x', 1)).toBe(7)
   expect(await streamsThatAnswer({ stream: 's', seq: 7, duplicate: true }).append('a', 'x', 1)).toBe(null)
+})
+
+test('a question is asked again when nobody answers; an append only when there was nobody to take it', async () => {
+  const answer = { data: bytes('{"seq":7}') }
+  const deaf = uncertain('no answer')
+  const nobody = unavailable(
+    'nobody',
+    new errors.RequestError('', { cause: new errors.NoRespondersError('a') }),
+  )
+  const meeting = (...ends: unknown[]) => {
+    const request = async () => {
+      const end = ends.shift()
+      if (end !== answer) throw end
+      return end
+    }
+    return new NatsStreams({ connection: { request } } as unknown as NatsLink)
+  }
+  expect(await meeting(deaf, deaf, answer).info('s')).toEqual({ seq: 7 })
+  expect(await outcome(meeting(...Array(5).fill(deaf), answer).info('s'))).toBe('CLUSTER_UNCERTAIN')
+  expect(await meeting(nobody, nobody, answer).append('a', 'x', 1)).toBe(7)
+  expect(await outcome(meeting(deaf, answer).append('a', 'x', 1))).toBe('CLUSTER_UNCERTAIN')
 })
 
 test('a stream that is kept otherwise than the options say stays as it is, and it is said once', async () => {

@@ -42,11 +42,10 @@ const offeredFor = 1_000
 const offerEvery = 25
 
 /**
- * What only asks, or may be said twice, is said again: of several servers none answers while a stream is being made, or
- * has just lost the server that led it.
+ * For how long an answer is waited for, each time that a question is asked. What only asks, or may be said twice, is said
+ * again: of several servers none answers while a stream is being made, or has just lost the server that led it.
  */
-const answerWithin = 1_000
-const timesAsked = 6
+const answersWithin = [250, 500, 1_000, 2_000, 2_000]
 
 /** Settings of a stream; times are nanoseconds. */
 export interface StreamSettings {
@@ -208,12 +207,12 @@ export class NatsStreams {
 
   async #insist(subject: string, body: string): Promise<Msg> {
     const { connection } = this.#link
-    for (let asked = 1; ; asked++) {
+    for (let asked = 0; ; asked++) {
       try {
-        return await connection.request(subject, body, {}, answerWithin)
+        return await connection.request(subject, body, {}, answersWithin[asked])
       } catch (error) {
         const unanswered = error instanceof FairleadError && error.code === 'CLUSTER_UNCERTAIN'
-        if (!unanswered || asked >= timesAsked) throw error
+        if (!unanswered || asked + 1 >= answersWithin.length) throw error
       }
     }
   }
