@@ -81,7 +81,7 @@ export function wrongOption({ driver }: BrokerForm, expected: string, found: str
 function parseAddress(text: unknown, form: BrokerForm): { url: URL; user: string; password: string } {
   const wanted = `an address as ${form.examples}`
   const trimmed = typeof text === 'string' ? text.trim() : ''
-  if (!form.schemes.some((scheme) => trimmed.startsWith(`${scheme}//`))) {
+  if (!form.schemes.some((scheme) => trimmed.toLowerCase().startsWith(`${scheme}//`))) {
     throw wrongOption(form, wanted, describeAddress(text))
   }
   const url = URL.canParse(trimmed) ? new URL(trimmed) : null
