@@ -48,14 +48,15 @@ export function clusterHalf({ config, node, log, local, rules, stopping }: Clust
 
 function connect({ cluster: driver, namespace, lease }: HubConfig, log: HubLog, rules: RoomRules): Cluster {
   if (driver === undefined) return embeddedCluster()
-  const cluster: Partial<Cluster> = driver.connect({ namespace, lease, log })
+  const { largestHistory } = rules
+  const cluster: Partial<Cluster> = driver.connect({ namespace, lease, largestHistory, log })
   const { bus, registry, history = null } = cluster
   if (bus === undefined || registry === undefined) {
     throw invalid(
       `cluster: found ${driver.name}, which carries no messages, expected combine({ bus: ..., registry: ${driver.name}(...) })`,
     )
   }
-  if (history === null && rules.someHistory) {
+  if (history === null && largestHistory !== null) {
     throw invalid(
       `rooms: found history, expected none, because the driver ${driver.name} keeps none (combine it with one that does)`,
     )

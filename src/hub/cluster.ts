@@ -30,6 +30,8 @@ export interface ClusterOptions {
   /** Prefix of every channel, key and subject: hubs with the same one are one cluster. At most 64 of `[A-Za-z0-9_-]`. */
   readonly namespace: string
   readonly lease: LeaseTimes
+  /** The most that a room of this hub keeps, when any keeps history: a driver MAY prepare for it. */
+  readonly largestHistory?: HistoryLimits | null
   /** For what is worth a line and is not an event: reconnects, refused entries. Secrets MUST NOT be in it. */
   readonly log: ClusterLog
 }
@@ -97,7 +99,9 @@ export interface Bus {
   publish(channel: string, payload: Uint8Array): Promise<void>
   /**
    * Resolves when every message that is published from now on will be heard. Idempotent; while `down` it resolves
-   * once it is in force. The subscription stands until `unsubscribe`, across reconnects.
+   * once it is in force. The subscription stands until `unsubscribe`, across reconnects. A channel that the broker does
+   * not permit rejects with `CLUSTER_REFUSED`, also while it connects, and is wanted no more; others are not affected.
+   * One that was in force and is withdrawn by the broker is told as `down`, and is left out of the `up` that follows.
    */
   subscribe(channel: string): Promise<void>
   /** Messages that are on their way MAY still be heard. A `subscribe` that follows wins. */

@@ -32,7 +32,16 @@ test('history is of those that have one', () => {
   expect(rules.history('chat-1')).toEqual(history)
   expect(rules.history('chat-quiet')).toBe(null)
   expect(rules.history('other')).toBe(null)
-  expect(rules.someHistory).toBe(true)
+})
+
+test('the largest history has the size of one room and the age of another', () => {
+  const rooms = (...histories: (typeof history | false)[]) =>
+    Object.fromEntries(histories.map((each, index) => [`r${index}*`, { presence: false, history: each }]))
+  const largest = (...histories: (typeof history | false)[]) =>
+    new RoomRules({ rooms: rooms(...histories), userPresence: false, stampFailed() {} }).largestHistory
+  expect(largest({ size: 10, age: 1 }, false, { size: 2, age: 7 })).toEqual({ size: 10, age: 7 })
+  expect(largest(false)).toBe(null)
+  expect(largest()).toBe(null)
 })
 
 test('the room of all users has presence when users have, whatever the patterns say', () => {

@@ -47,11 +47,15 @@ export class RoomRules {
     return this.#of(room)?.history || null
   }
 
-  /** Whether any room may have history. */
-  get someHistory(): boolean {
-    return [...this.#exact.values(), ...this.#patterns.map(({ config }) => config)].some(
-      ({ history }) => history !== false,
-    )
+  /** The most that any room may keep; null when none has history. */
+  get largestHistory(): HistoryLimits | null {
+    const configs = [...this.#exact.values(), ...this.#patterns.map(({ config }) => config)]
+    const kept = configs.flatMap(({ history }) => history || [])
+    if (kept.length === 0) return null
+    return {
+      size: Math.max(...kept.map(({ size }) => size)),
+      age: Math.max(...kept.map(({ age }) => age)),
+    }
   }
 
   /** What clients of a room are sent; when the stamp of one with history fails, the message as it is. */

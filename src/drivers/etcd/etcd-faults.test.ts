@@ -1,48 +1,10 @@
-import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { BenchNode, eventually, outcome, quickLease } from '../../hub/contract/cluster-rig.ts'
+import { eventually, quickLease } from '../../hub/contract/cluster-rig.ts'
+import { Nodes } from './contract/etcd-nodes.ts'
 import { EtcdServer } from './contract/etcd-servers.ts'
-import { etcd } from './etcd-driver.ts'
-import type { EtcdOptions } from './etcd-options.ts'
 
 const base64 = (text: string) => Buffer.from(text).toString('base64')
-
-/** Registries of one namespace. */
-class Nodes implements AsyncDisposable {
-  readonly lines: string[] = []
-  readonly #namespace = `t${randomBytes(6).toString('hex')}`
-  readonly #nodes: BenchNode[] = []
-
-  make(id: string, options: string | EtcdOptions): BenchNode {
-    const note = (fields: object, message: string) => {
-      this.lines.push(`${message} ${JSON.stringify(fields)}`)
-    }
-    const log = { info: note, warn: note }
-    const { registry } = etcd(options).connect({ namespace: this.#namespace, lease: quickLease, log })
-    const node = new BenchNode(id, registry)
-    this.#nodes.push(node)
-    return node
-  }
-
-  async start(id: string, options: string | EtcdOptions): Promise<BenchNode> {
-    const node = this.make(id, options)
-    await node.start()
-    return node
-  }
-
-  seeAll(): boolean {
-    return this.#nodes.every(({ others }) => others.length === this.#nodes.length - 1)
-  }
-
-  told(pattern: RegExp): string[] {
-    return this.#nodes.flatMap(({ told }) => told).filter((line) => pattern.test(line))
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#nodes.map(({ registry }) => registry.close()))
-  }
-}
 
 describe('one etcd', () => {
   let server: EtcdServer
@@ -93,31 +55,6 @@ describe('one etcd', () => {
     await eventually(() => nodes.seeAll(), 'all see all')
     expect([a, b].flatMap(({ told }) => told).sort()).toEqual(['joined a', 'joined b'])
   })
-
-  test('asks for a password, which stands in no line of the log; a token that has ended is replaced', async () => {
-    const secret = 'hunter2-hunter2'
-    await server.ask('auth/user/add', { name: 'root', password: secret })
-    await server.ask('auth/role/add', { name: 'root' })
-    await server.ask('auth/user/grant', { user: 'root', role: 'root' })
-    await server.ask('auth/enable', {})
-    const login = async () =>
-      String((await server.ask('auth/authenticate', { name: 'root', password: secret })).token)
-    try {
-      await using nodes = new Nodes()
-      const a = await nodes.start('a', `http://root:${secret}@127.0.0.1:${server.port}`)
-      const wrong = nodes.make('b', { endpoints: url, username: 'root', password: `${secret}x` })
-      expect(await outcome(wrong.start(500))).toBe('CLUSTER_UNAVAILABLE')
-      await wrong.registry.close()
-      // Every change of users ends the tokens that were given before.
-      await server.ask('auth/user/add', { name: 'other', password: 'x' }, await login())
-      await sleep(3 * quickLease.beat)
-      expect(a.told).toEqual([])
-      expect(a.registry.nodes().length).toBe(1)
-      expect(nodes.lines.join()).not.toContain(secret)
-    } finally {
-      await server.ask('auth/disable', {}, await login())
-    }
-  })
 })
 
 test('three members go on without one; without two nobody is dead, and nobody is believed to be', async () => {
@@ -139,5 +76,55 @@ test('three members go on without one; without two nobody is dead, and nobody is
     expect(nodes.told(/^left|^lost/)).toEqual([])
   } finally {
     await Promise.all(members.map((member) => member.dispose()))
+  }
+}, 60_000)
+
+test('a member that stops answering is left for another one before anybody is suspected', async () => {
+  const members = await EtcdServer.launchMembers(3)
+  const endpoints = members.map(({ port }) => `http://127.0.0.1:${port}`)
+  try {
+    // The client has a second for an answer, so that one beat is as long as that.
+    await using nodes = new Nodes({ beat: 1_000, suspect: 3_500, dead: 7_000 })
+    await Promise.all(['a', 'b', 'c'].map((id) => nodes.start(id, { endpoints })))
+    await eventually(() => nodes.seeAll(), 'all see all')
+    await members[0]?.process.pause()
+    await eventually(() => nodes.told(/^down/).length >= 3, 'all find out')
+    await eventually(() => nodes.told(/^up/).length >= 3, 'all go on at another one')
+    await sleep(4_000)
+    expect(nodes.told(/^left|^lost|^suspected/)).toEqual([])
+  } finally {
+    members[0]?.process.resume()
+    await Promise.all(members.map((member) => member.dispose()))
+  }
+}, 60_000)
+
+test('a store that is full takes no beats: nodes are down, nobody is dead, and they go on once there is room', async () => {
+  const server = await EtcdServer.launch({ args: ['--quota-backend-bytes', '2000000'] })
+  try {
+    await using nodes = new Nodes()
+    await Promise.all(['a', 'b', 'c'].map((id) => nodes.start(id, `http://127.0.0.1:${server.port}`)))
+    await eventually(() => nodes.seeAll(), 'all see all')
+    const value = base64('x'.repeat(200_000))
+    const fill = () => server.ask('kv/put', { key: base64('filling'), value })
+    while (
+      await fill().then(
+        () => true,
+        () => false,
+      )
+    );
+    await eventually(() => nodes.told(/^down/).length >= 3, 'all say so')
+    await sleep(quickLease.dead * 2)
+    expect(nodes.told(/^left|^lost|^suspected/)).toEqual([])
+    const { header } = await server.ask('kv/range', { key: base64('filling') })
+    await server.ask('kv/compaction', { revision: (header as { revision: string }).revision, physical: true })
+    await server.ask('maintenance/defragment', {})
+    const { alarms } = await server.ask('maintenance/alarm', { action: 'GET' })
+    for (const alarm of alarms as object[]) {
+      await server.ask('maintenance/alarm', { action: 'DEACTIVATE', ...alarm })
+    }
+    await eventually(() => nodes.told(/^up/).length >= 3 && nodes.seeAll(), 'all see all again')
+    expect(nodes.told(/^left|^lost/)).toEqual([])
+  } finally {
+    await server.dispose()
   }
 }, 60_000)

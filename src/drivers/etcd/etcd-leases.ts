@@ -1,3 +1,4 @@
+import { FairleadError } from '../../core/errors.ts'
 import { unavailable } from '../../hub/cluster-error.ts'
 import type { LeaseStore, StoredCell } from '../../hub/leases/stored-leases.ts'
 import type { EtcdClient } from './etcd-client.ts'
@@ -57,8 +58,8 @@ export class EtcdLeases implements LeaseStore {
     try {
       return await this.#change(id, revision, { request_put: put })
     } catch (error) {
-      // It may be that which is gone.
-      this.#lease = null
+      // It may be that which is gone. Not when there was no answer: one more lease is more for a store that is slow.
+      if (!(error instanceof FairleadError) || error.code !== 'CLUSTER_UNCERTAIN') this.#lease = null
       throw error
     }
   }

@@ -7,6 +7,7 @@ test('an address says where, and how to get in', () => {
   expect(endpoints.map(String)).toEqual(['http://a:1/', 'https://[::1]:2/'])
   expect(user).toEqual({ name: 'me', password: 's@cret' })
   expect(parseEtcdOptions({ endpoints: 'http://a:2379' }).user).toBeNull()
+  expect(parseEtcdOptions('http://a:1,http://me:x@b:2').user).toEqual({ name: 'me', password: 'x' })
   const given = { endpoints: ['http://a:2379'], username: 'me', password: 'x' }
   expect(parseEtcdOptions(given).user).toEqual({ name: 'me', password: 'x' })
 })
@@ -16,6 +17,18 @@ test.each([
   ['hunter2'],
   ['http://me:hunter2%@host:1'],
   ['http://host:1/hunter2'],
+  ['http://host:1?hunter2'],
+  ['http://me:12/hunter2@host'],
+  ['http://hunter2@host:1'],
+  ['http://me:x@a:1,http://me:hunter2@b:1'],
+  ['http://me:hunter2@a:99999'],
+  ['http://me:hunter2@a:0'],
+  [undefined],
+  [{ endpoints: 'http://a:1', pasword: 'hunter2' }],
+  [{ endpoints: 'http://a:1', username: 'hunter2' }],
+  [{ endpoints: 'http://a:1', username: 'me', password: { is: 'hunter2' } }],
+  [{ endpoints: 'http://a:1', tls: { key: 'hunter2' } }],
+  [{ endpoints: 'https://a:1', tls: 'hunter2' }],
   [{ endpoints: [] }],
   [{ endpoints: 7 }],
   [{ endpoints: 'http://a:1', password: 'hunter2' }],
@@ -24,7 +37,7 @@ test.each([
 ])('what is no place is refused, and not repeated (%#)', (given) => {
   let error: FairleadError | null = null
   try {
-    parseEtcdOptions(given as EtcdOptions)
+    parseEtcdOptions(given as unknown as EtcdOptions)
   } catch (thrown) {
     error = thrown as FairleadError
   }

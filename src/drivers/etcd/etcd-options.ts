@@ -1,10 +1,18 @@
 import type { SecureContextOptions } from 'node:tls'
-import { FairleadError } from '../../core/errors.ts'
-import { describeAddress, unknownKey } from '../../core/options/driver-options.ts'
+import {
+  type BrokerForm,
+  objectOption,
+  parseBrokerAddresses,
+  textOption,
+  wrongOption,
+} from '../../hub/broker-addresses.ts'
 
 /** Members of one etcd cluster, and how to get in. */
 export interface EtcdOptions {
-  /** `http://host:2379` or `https://host:2379`. Of several, any that answers is used. */
+  /**
+   * `http://[user:password@]host:2379`, or `https://` for TLS. Of several, any that answers is used, with the same
+   * user. Without a port it is 80 or 443, as in every such address.
+   */
   readonly endpoints: string | readonly string[]
   readonly username?: string
   readonly password?: string
@@ -21,52 +29,25 @@ export interface EtcdPlace {
   readonly tls: NonNullable<EtcdOptions['tls']>
 }
 
-const knownKeys = ['endpoints', 'username', 'password', 'tls']
+const form: BrokerForm = {
+  driver: 'etcd',
+  addresses: 'endpoints',
+  others: ['username', 'password', 'tls'],
+  schemes: ['http:', 'https:'],
+  examples: 'http://host:2379 or https://host:2379',
+}
 
 /** @throws FairleadError CONFIG_INVALID, which never repeats what may hold a password */
 export function parseEtcdOptions(given: string | EtcdOptions | undefined): EtcdPlace {
-  const options = optionsOf(given)
-  const unknown = unknownKey(options, knownKeys)
-  if (unknown !== null) throw wrong(knownKeys.join(', '), unknown)
-  const { endpoints, username, password, tls = {} } = options
-  const list: readonly unknown[] = Array.isArray(endpoints) ? endpoints : [endpoints]
-  const urls = list.map(parseEndpoint)
-  const [first] = urls
-  if (first === undefined) throw wrong('at least one address as `endpoints`', 'none')
-  const name = username ?? decoded(first.username)
-  const secret = password ?? decoded(first.password)
-  if (name === '' && secret !== '') throw wrong('a user with the password', 'none')
-  return {
-    endpoints: urls.map(({ origin }) => new URL(origin)),
-    user: name === '' ? null : { name, password: secret },
-    tls,
+  const { options, urls, ...inUrl } = parseBrokerAddresses<EtcdOptions>(given, form)
+  const name = textOption(form, 'username', options.username) ?? inUrl.user
+  const password = textOption(form, 'password', options.password) ?? inUrl.password
+  if ((name === '') !== (password === '')) {
+    throw wrongOption(form, 'user and password', `a ${name === '' ? 'password' : 'user'} alone`)
   }
-}
-
-function optionsOf(given: string | EtcdOptions | undefined): EtcdOptions {
-  if (typeof given === 'object' && given !== null) return given
-  return { endpoints: typeof given === 'string' ? given.split(',') : (given as unknown as string) }
-}
-
-function parseEndpoint(text: unknown): URL {
-  const url = typeof text === 'string' && URL.canParse(text.trim()) ? new URL(text.trim()) : null
-  if (url === null || !/^https?:$/.test(url.protocol) || url.pathname !== '/' || url.search !== '') {
-    throw wrong('an address as http://host:2379 or https://host:2379', describeAddress(text))
+  const tls = objectOption(form, 'tls', options.tls)
+  if (tls !== undefined && urls.every(({ protocol }) => protocol === 'http:')) {
+    throw wrongOption(form, 'an address that begins with https:// for `tls`', 'none')
   }
-  return url
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    throw wrong('user and password with % only before two hexadecimal digits', 'something else')
-  }
-}
-
-function wrong(expected: string, found: string): FairleadError {
-  return new FairleadError('CONFIG_INVALID', `etcd: expected ${expected}, found ${found}`, {
-    source: 'config',
-    retryable: false,
-  })
+  return { endpoints: urls, user: name === '' ? null : { name, password }, tls: tls ?? {} }
 }

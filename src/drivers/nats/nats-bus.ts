@@ -25,6 +25,10 @@ export class NatsBus implements Bus, LinkedBus {
   readonly #link: NatsLink
   readonly #places: NatsPlaces
   readonly #channels = new Map<string, Channel>()
+  /** The connection that is in use. */
+  #standing: NatsConnection | null = null
+  /** The one at which subscriptions are being made. */
+  #bringing: NatsConnection | null = null
   #closed = false
 
   constructor(link: NatsLink, places: NatsPlaces) {
@@ -51,7 +55,7 @@ export class NatsBus implements Bus, LinkedBus {
       const subject = channelSubject(this.#link.options.namespace, channel)
       wanted = { name: channel, subject, subscription: null, inForce: false, order: null, waiting: [] }
       this.#channels.set(channel, wanted)
-      if (this.#link.up) void this.#enforce(wanted, this.#link.connection)
+      this.#bringRest()
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     wanted.waiting.push({ resolve, reject })
@@ -86,27 +90,18 @@ export class NatsBus implements Bus, LinkedBus {
 
   async attach(connection: NatsConnection): Promise<void> {
     this.detach()
-    // Also those that are asked for meanwhile.
-    for (;;) {
-      const missing = [...this.#channels.values()].filter(({ subscription }) => subscription === null)
-      if (missing.length === 0) return
-      for (const channel of missing) this.#listen(channel, connection)
-      await connection.flush()
-      const denied = missing.find(
-        ({ name, subscription }) => subscription === null && this.#channels.has(name),
-      )
-      if (denied !== undefined) throw refused('NATS: not permitted to subscribe')
-    }
+    await this.#bring(connection)
   }
 
-  stand(): void {
-    for (const channel of this.#channels.values()) {
-      channel.inForce = true
-      settle(channel)
-    }
+  stand(connection: NatsConnection): void {
+    this.#standing = connection
+    for (const channel of this.#channels.values()) if (channel.subscription !== null) enforce(channel)
+    // Those that were asked for since `attach` has looked.
+    this.#bringRest()
   }
 
   detach(): void {
+    this.#standing = null
     for (const channel of this.#channels.values()) {
       channel.subscription = null
       channel.inForce = false
@@ -114,27 +109,62 @@ export class NatsBus implements Bus, LinkedBus {
     }
   }
 
-  async #enforce(channel: Channel, connection: NatsConnection): Promise<void> {
-    const subscription = this.#listen(channel, connection)
-    try {
-      await connection.flush()
-    } catch {
-      // The connection is lost: it is put in force at the next one.
-      return
-    }
-    if (channel.subscription !== subscription) return
-    channel.inForce = true
-    settle(channel)
+  #bringRest(): void {
+    if (this.#standing === null || this.#bringing === this.#standing) return
+    // A connection that is lost meanwhile: they are put in force at the next one.
+    this.#bring(this.#standing).catch(() => {})
   }
 
-  #listen(channel: Channel, connection: NatsConnection): Subscription {
+  /** Subscribes to every channel that has no subscription yet, also to those that are asked for meanwhile. */
+  async #bring(connection: NatsConnection): Promise<void> {
+    this.#bringing = connection
+    try {
+      while (this.#bringing === connection) {
+        const missing = [...this.#channels.values()].filter(({ subscription }) => subscription === null)
+        if (missing.length === 0) return
+        await this.#put(missing, connection)
+      }
+    } finally {
+      if (this.#bringing === connection) this.#bringing = null
+    }
+  }
+
+  /**
+   * One lot at a time, so that an error which names no subject (too many subscriptions) is one of this lot. Of which
+   * channel, is found out by halves.
+   */
+  async #put(lot: readonly Channel[], connection: NatsConnection): Promise<void> {
+    const wanted = lot.filter((channel) => this.#channels.get(channel.name) === channel)
+    if (wanted.length === 0) return
+    for (const channel of wanted) this.#listen(channel, connection)
+    const objection = await connection.objection()
+    if (this.#bringing !== connection) return
+    if (objection === null) {
+      if (this.#standing !== connection) return
+      for (const channel of wanted) if (channel.subscription !== null) enforce(channel)
+      return
+    }
+    if (wanted.length === 1) {
+      this.#refuse(wanted[0] as Channel, objection)
+      return
+    }
+    for (const channel of wanted) {
+      channel.subscription?.unsubscribe()
+      channel.subscription = null
+    }
+    const half = Math.ceil(wanted.length / 2)
+    await this.#put(wanted.slice(0, half), connection)
+    await this.#put(wanted.slice(half), connection)
+  }
+
+  #listen(channel: Channel, connection: NatsConnection): void {
     const subscription = connection.subscribe(channel.subject, (error, message) => {
       if (channel.subscription !== subscription) return
       if (error === null) this.#hear(channel, message)
-      else this.#deny(channel)
+      else if (channel.inForce) this.#link.reconnect('NATS has withdrawn the permission for a channel')
+      else this.#refuse(channel, 'not permitted to subscribe')
     })
     channel.subscription = subscription
-    return subscription
   }
 
   #hear(channel: Channel, message: Msg): void {
@@ -152,20 +182,26 @@ export class NatsBus implements Bus, LinkedBus {
     channel.order.hear(place, data)
   }
 
-  /** A running bus gives up the channel; one that connects does not stand without it. */
-  #deny(channel: Channel): void {
-    this.#link.options.log.warn({ channel: channel.name }, 'NATS does not permit to subscribe')
-    channel.subscription = null
-    if (!this.#link.up) return
+  /** One channel is given up, the others go on. Whoever still wants it has to ask again. */
+  #refuse(channel: Channel, why: string): void {
+    if (this.#channels.get(channel.name) !== channel) return
+    this.#link.options.log.warn({ channel: channel.name, why }, 'NATS refuses a subscription')
     this.#channels.delete(channel.name)
+    channel.subscription?.unsubscribe()
+    channel.subscription = null
     const { waiting } = channel
     channel.waiting = []
-    for (const { reject } of waiting) reject(refused('NATS: not permitted to subscribe'))
+    for (const { reject } of waiting) reject(refused(`NATS: ${why}`))
   }
 
   #subject(channel: string): string {
     return this.#channels.get(channel)?.subject ?? channelSubject(this.#link.options.namespace, channel)
   }
+}
+
+function enforce(channel: Channel): void {
+  channel.inForce = true
+  settle(channel)
 }
 
 function settle(channel: Channel): void {

@@ -18,6 +18,10 @@ const pongWithin = 3_000
 const answerWithin = 6_000
 /** Bytes under way; more than that, and the broker is as good as away. */
 const maxUnderWay = 64 * 1024 * 1024
+/** What something small that is under way takes of that. */
+const overhead = 512
+/** Subjects that are remembered as denied: more than anybody uses in the time of one answer. */
+const maxDenied = 10_000
 
 /** What is sent together, and is taken by the server when the PONG that follows it is here. */
 interface Batch {
@@ -36,8 +40,10 @@ export class NatsConnection {
   #batch: Batch | null = null
   /** Settled when the connection is lost, since the client leaves what waits for a PONG waiting. */
   readonly #unsettled = new Set<Batch>()
-  /** Subjects. What is denied once is denied as long as the connection stands. */
-  readonly #denied = new Set<string>()
+  /** Subjects, and when the server has last denied to publish there; those of the last denials come last. */
+  readonly #denied = new Map<string, number>()
+  /** Set while `objection` waits: what the server has objected to since. */
+  #asked: { objection: string | null } | null = null
   #timer: NodeJS.Timeout | null = null
 
   private constructor(client: Client, lost: (reason: string) => void) {
@@ -71,19 +77,30 @@ export class NatsConnection {
   /** Resolves when the server has taken it. */
   async publish(subject: string, payload: Uint8Array): Promise<void> {
     this.#admit(payload.length)
+    const sentAt = performance.now()
     this.#client.publish(subject, payload)
     await this.#taken(payload.length)
-    if (this.#denied.has(subject)) throw refused('NATS: not permitted to publish there')
+    if ((this.#denied.get(subject) ?? -1) >= sentAt) throw refused('NATS: not permitted to publish there')
   }
 
   subscribe(subject: string, callback: MsgCallback<Msg>): Subscription {
     return this.#client.subscribe(subject, { callback })
   }
 
-  /** Resolves when the server has taken all that was sent before. */
-  async flush(): Promise<void> {
+  /**
+   * Resolves when the server has seen all that was sent before: with what it has objected to meanwhile without naming a
+   * subject, or null. For one at a time.
+   */
+  async objection(): Promise<string | null> {
     this.#admit(0)
-    await this.#taken(0)
+    const asked: { objection: string | null } = { objection: null }
+    this.#asked = asked
+    try {
+      await this.#taken(0)
+    } finally {
+      this.#asked = null
+    }
+    return asked.objection
   }
 
   /** @throws FairleadError CLUSTER_UNCERTAIN when no answer came */
@@ -91,18 +108,20 @@ export class NatsConnection {
     subject: string,
     payload: Uint8Array | string,
     fields: Readonly<Record<string, string>> = {},
+    within = answerWithin,
   ): Promise<Msg> {
     this.#admit(payload.length)
-    this.#underWay += payload.length
+    const size = payload.length + overhead
+    this.#underWay += size
     const head = headers()
     for (const [name, value] of Object.entries(fields)) head.set(name, value)
     try {
       // The client itself rejects it when the connection is closed.
-      return await this.#client.request(subject, payload, { headers: head, timeout: answerWithin })
+      return await this.#client.request(subject, payload, { headers: head, timeout: within })
     } catch (error) {
       throw failure(error)
     } finally {
-      this.#underWay -= payload.length
+      this.#underWay -= size
     }
   }
 
@@ -126,7 +145,7 @@ export class NatsConnection {
     if (this.#state === 'lost' || this.#client.isClosed()) throw unavailable('not connected to NATS')
     const most = this.#client.info?.max_payload ?? Number.POSITIVE_INFINITY
     if (size > most) throw refused(`NATS takes at most ${most} bytes, found ${size}`)
-    if (this.#underWay + size > maxUnderWay) throw unavailable('too much is under way to NATS')
+    if (this.#underWay + size + overhead > maxUnderWay) throw unavailable('too much is under way to NATS')
   }
 
   /** What is sent in one tick is followed by one PING. */
@@ -138,8 +157,8 @@ export class NatsConnection {
       this.#unsettled.add(batch)
       queueMicrotask(() => this.#ping())
     }
-    batch.size += size
-    this.#underWay += size
+    batch.size += size + overhead
+    this.#underWay += size + overhead
     return batch.promise
   }
 
@@ -160,10 +179,23 @@ export class NatsConnection {
 
   async #hearStatus(): Promise<void> {
     for await (const status of this.#client.status()) {
-      if (status.type !== 'error' || !(status.error instanceof errors.PermissionViolationError)) continue
-      if (status.error.operation !== 'publish') continue
-      // A thousand names are more than anybody is denied who should be here.
-      if (this.#denied.size < 1_000) this.#denied.add(status.error.subject)
+      if (status.type !== 'error') continue
+      const { error } = status
+      if (!(error instanceof errors.PermissionViolationError)) {
+        // It may stand for a subscription that is not there.
+        if (this.#asked === null) this.#lose(error.message)
+        else this.#asked.objection = error.message
+      } else if (error.operation === 'publish') this.#deny(error.subject)
+    }
+  }
+
+  #deny(subject: string): void {
+    this.#denied.delete(subject)
+    this.#denied.set(subject, performance.now())
+    if (this.#denied.size <= maxDenied) return
+    for (const oldest of this.#denied.keys()) {
+      this.#denied.delete(oldest)
+      return
     }
   }
 
@@ -184,10 +216,16 @@ export class NatsConnection {
   }
 }
 
+/** Whether a request has failed because there was nobody to take it. */
+export function wasNotHeard(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : null
+  return cause instanceof errors.RequestError && cause.isNoResponders()
+}
+
 function failure(error: unknown) {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
   if (cause instanceof errors.NoRespondersError) {
-    return unavailable('NATS: nobody answers there: is JetStream enabled?', error)
+    return unavailable('NATS: nobody answers there: no JetStream, or a stream without a leader', error)
   }
   if (cause instanceof errors.PermissionViolationError) return refused('NATS: not permitted', error)
   if (cause instanceof errors.InvalidArgumentError) return refused(`NATS: ${cause.message}`, error)

@@ -39,6 +39,16 @@ interface Line {
   bytes: number
 }
 
+/** How long the stream is believed to keep what it kept: other nodes change it as well. */
+const believedFor = 5_000
+/** Rounds of making the stream larger, each of which another node may undo. */
+const rounds = 16
+/** How many times as long as messages epochs and offsets are kept; in nanoseconds of each millisecond. */
+const outlive = 100 * 1_000_000
+
+/** What the stream keeps of each room. */
+type Bounds = Pick<StreamSettings, 'max_msgs_per_subject' | 'max_age'>
+
 /** A message as it is kept. */
 interface Entry extends HistoryTop {
   readonly payload: Uint8Array
@@ -61,7 +71,13 @@ export class NatsHistory implements HistoryStore {
   readonly #name: string
   /** Rooms with appends under way. */
   readonly #lines = new Map<string, Line>()
-  #ensured: { connection: NatsConnection; settings: StreamSettings } | null = null
+  /** What the stream was made to keep for each room, at which connection, and when it was looked at. */
+  #ensured: { readonly connection: NatsConnection; readonly bounds: Bounds; readonly at: number } | null =
+    null
+  /** The most that a room of this node keeps. */
+  #most: Bounds = { max_msgs_per_subject: 1, max_age: 60_000 * outlive }
+  /** The last look at the stream's settings: one goes after the other, since nobody can compare and set them. */
+  #looked: Promise<void> = Promise.resolve()
   /** What the server's clock shows when ours shows 0: what is too old is judged by the server's. */
   #timeAtZero = 0
   #closed = false
@@ -71,6 +87,7 @@ export class NatsHistory implements HistoryStore {
     this.#streams = streams
     this.#places = places
     this.#name = `${link.options.namespace}_history`
+    this.#most = most(this.#most, link.options.largestHistory ?? null)
   }
 
   start(patience: number): Promise<void> {
@@ -110,7 +127,7 @@ export class NatsHistory implements HistoryStore {
   }
 
   async #read(channel: string, since: Position | null, limit: number): Promise<HistorySlice> {
-    await this.#ensure({ size: 1, age: 60_000 })
+    await this.#ensure(null)
     const last = await this.#begun(channel)
     const isNew = since === null || (since.epoch === last.epoch && since.offset >= last.offset)
     if (limit <= 0 || last.offset === 0 || (isNew && since !== null)) return slice(last, [], since, limit)
@@ -217,34 +234,67 @@ export class NatsHistory implements HistoryStore {
     }
   }
 
-  /** Once for each connection, and when a room keeps more than any before. */
-  async #ensure({ size, age }: HistoryLimits): Promise<void> {
+  /**
+   * Makes the stream once for each connection, and larger when a room keeps more than any before. Another node that does
+   * the same at the same time, for less, may undo it, so it is looked at again from time to time.
+   */
+  async #ensure(limits: HistoryLimits | null): Promise<void> {
     const { connection } = this.#link
-    const { namespace } = this.#link.options
-    // Nanoseconds in 63 bits.
-    const maxAge = Math.min(age * 100 * 1_000_000, 9e18)
     if (this.#ensured?.connection !== connection) this.#places.clear()
-    const known = this.#ensured?.connection === connection ? this.#ensured.settings : null
-    if (known !== null && known.max_msgs_per_subject >= size && known.max_age >= maxAge) return
-    let settings: StreamSettings = {
+    this.#most = most(this.#most, limits)
+    if (!this.#suffices(connection)) await this.#look(connection, false)
+    else if (this.#ensured !== null && performance.now() - this.#ensured.at > believedFor) {
+      this.#ensured = { ...this.#ensured, at: performance.now() }
+      // Nobody has to wait for it; what fails here fails for whoever appends.
+      this.#look(connection, true).catch(() => {})
+    }
+  }
+
+  #suffices(connection: NatsConnection): boolean {
+    return this.#ensured?.connection === connection && isEnough(this.#ensured.bounds, this.#most)
+  }
+
+  #look(connection: NatsConnection, again: boolean): Promise<void> {
+    const look = this.#after(this.#looked, async () => {
+      // The look before may have done it.
+      if (again || !this.#suffices(connection)) await this.#enlarge(connection)
+    })
+    this.#looked = look
+    return look
+  }
+
+  async #enlarge(connection: NatsConnection): Promise<void> {
+    const { namespace } = this.#link.options
+    const isNew = this.#ensured?.connection !== connection
+    const bounds = this.#most
+    const made = {
       name: this.#name,
       subjects: [historySubject(namespace, '').concat('*'), clockSubject(namespace)],
-      max_msgs_per_subject: size,
-      max_age: maxAge,
       republish: { src: `${namespace}.h.*`, dest: `${namespace}.c.{{wildcard(1)}}` },
+      ...bounds,
     }
-    await this.#streams.create(settings)
-    const there = (await this.#streams.info(this.#name))?.config ?? settings
-    if (there.max_msgs_per_subject < size || there.max_age < maxAge) {
-      settings = {
-        ...there,
-        max_msgs_per_subject: Math.max(there.max_msgs_per_subject, size),
-        max_age: Math.max(there.max_age, maxAge),
+    if (isNew) await this.#streams.create(made)
+    for (let round = 0; round < rounds; round++) {
+      const there = (await this.#streams.info(this.#name))?.config
+      if (there === undefined) {
+        if (!isNew) throw unavailable('JetStream has lost the histories')
+        // Another node is just making it, which a server has not heard of yet.
+        await sleep(25)
+        await this.#streams.create(made)
+        continue
       }
-      await this.#streams.update(settings)
-    } else settings = there
-    if (known === null) await this.#learnTime()
-    this.#ensured = { connection, settings }
+      if (isEnough(there, bounds)) {
+        if (isNew) await this.#learnTime()
+        this.#ensured = { connection, bounds, at: performance.now() }
+        return
+      }
+      await this.#streams.update({
+        ...there,
+        max_msgs_per_subject: Math.max(there.max_msgs_per_subject, bounds.max_msgs_per_subject),
+        max_age: Math.max(there.max_age, bounds.max_age),
+      })
+    }
+    throw unavailable('other nodes make the stream of histories smaller all the time')
   }
 
   async #learnTime(): Promise<void> {
@@ -258,6 +308,20 @@ export class NatsHistory implements HistoryStore {
   #subject(channel: string): string {
     return historySubject(this.#link.options.namespace, channel)
   }
+}
+
+function most(bounds: Bounds, limits: HistoryLimits | null): Bounds {
+  if (limits === null) return bounds
+  const { max_msgs_per_subject, max_age } = bounds
+  return {
+    max_msgs_per_subject: Math.max(max_msgs_per_subject, Math.ceil(limits.size)),
+    // Nanoseconds in 63 bits.
+    max_age: Math.max(max_age, Math.min(Math.ceil(limits.age) * outlive, 9e18)),
+  }
+}
+
+function isEnough(there: Bounds, wanted: Bounds): boolean {
+  return there.max_msgs_per_subject >= wanted.max_msgs_per_subject && there.max_age >= wanted.max_age
 }
 
 function slice(

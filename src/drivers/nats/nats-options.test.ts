@@ -20,6 +20,17 @@ test('an address says where, and how to get in', () => {
   })
 })
 
+test('a user alone in an address is a token, unless a password is given beside it', () => {
+  expect(parseNatsOptions('nats://s%40cret@a').access).toEqual({ token: 's@cret' })
+  const given = { servers: ['nats://me@a', 'nats://b'], password: 'x' }
+  expect(parseNatsOptions(given).access).toEqual({ user: 'me', pass: 'x' })
+})
+
+test('of several addresses, those that have a user and password have the same', () => {
+  const { servers, access } = parseNatsOptions('nats://a, nats://me:x@b, nats://me:x@c:1')
+  expect([servers, access]).toEqual([['a:4222', 'b:4222', 'c:1'], { user: 'me', pass: 'x' }])
+})
+
 test.each([
   ['http://user:hunter2@host'],
   ['nats:hunter2'],
@@ -27,6 +38,29 @@ test.each([
   ['nats://me:hunter2%@host'],
   [{ servers: [] }],
   [{ servers: [7] }],
+  ['nats://a:1/hunter2'],
+  ['nats://a?token=hunter2'],
+  ['nats://a#hunter2'],
+  ['nats://me:12/hunter2@host'],
+  ['nats://me:hunter2,@host'],
+  ['nats://me:hunter2@a:99999'],
+  ['nats://me:hunter2@a:0'],
+  ['nats://me:x@a,nats://me:hunter2@b'],
+  ['nats://hunter2@a,nats://hunter3@b'],
+  ['nats://:hunter2@a'],
+  ['ws://hunter2@a'],
+  [''],
+  [undefined],
+  [{ servers: 'nats://a', pasword: 'hunter2' }],
+  [{ servers: 'nats://a', username: 'me' }],
+  [{ servers: 'nats://a', password: 'hunter2' }],
+  [{ servers: 'nats://a', username: 'me', password: 7 }],
+  [{ servers: 'nats://a', username: 'me', password: 'x', token: 'hunter2' }],
+  [{ servers: 'nats://x@a', token: 'hunter2' }],
+  [{ servers: 'nats://a', token: '' }],
+  [{ servers: 'nats://a', tls: true }],
+  [{ servers: 'tls://a', tls: null }],
+  [{ servers: 'nats://a', authenticator: 'hunter2' }],
   [{ servers: 'nats://a', replicas: 2 }],
   [{ servers: 'nats://a', storage: 'hunter2' }],
   [null],
@@ -34,13 +68,13 @@ test.each([
 ])('what is no place is refused, and not repeated (%#)', (given) => {
   let error: FairleadError | null = null
   try {
-    parseNatsOptions(given as NatsOptions)
+    parseNatsOptions(given as unknown as NatsOptions)
   } catch (thrown) {
     error = thrown as FairleadError
   }
   expect([error?.code, error?.source]).toEqual(['CONFIG_INVALID', 'config'])
   expect(error?.message).toMatch(/expected .*, found/)
-  expect(error?.message).not.toContain('hunter2')
+  expect(error?.message).not.toContain('hunter')
 })
 
 test('what is wrong with an address is told', () => {

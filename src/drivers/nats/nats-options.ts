@@ -1,10 +1,18 @@
 import type { Authenticator, TlsOptions } from '@nats-io/transport-node'
-import { FairleadError } from '../../core/errors.ts'
-import { describeAddress, unknownKey } from '../../core/options/driver-options.ts'
+import {
+  type BrokerForm,
+  objectOption,
+  parseBrokerAddresses,
+  textOption,
+  wrongOption,
+} from '../../hub/broker-addresses.ts'
 
 /** NATS servers that are one system, and how to get in. */
 export interface NatsOptions {
-  /** `nats://[user:password@]host[:4222]`, or `tls://` for TLS. Of several, any that can be reached is used. */
+  /**
+   * `nats://[user:password@]host[:4222]` or `nats://token@host`, with `tls://` for TLS. Of several, any that can be
+   * reached is used, with the same user or token.
+   */
   readonly servers: string | readonly string[]
   readonly username?: string
   readonly password?: string
@@ -34,29 +42,34 @@ export interface NatsPlace {
   readonly storage: 'file' | 'memory'
 }
 
-const knownKeys = ['servers', 'username', 'password', 'token', 'authenticator', 'tls', 'replicas', 'storage']
+const form: BrokerForm = {
+  driver: 'nats',
+  addresses: 'servers',
+  others: ['username', 'password', 'token', 'authenticator', 'tls', 'replicas', 'storage'],
+  schemes: ['nats:', 'tls:'],
+  examples: 'nats://host:4222 or tls://host:4222',
+}
 
 /** @throws FairleadError CONFIG_INVALID, which never repeats what may hold a password */
 export function parseNatsOptions(given: string | NatsOptions | undefined): NatsPlace {
-  const options = optionsOf(given)
-  const unknown = unknownKey(options, knownKeys)
-  if (unknown !== null) throw wrong(knownKeys.join(', '), unknown)
-  const { servers, username, password, token, authenticator, tls, replicas = 1, storage = 'file' } = options
-  const list: readonly unknown[] = Array.isArray(servers) ? servers : [servers]
-  if (list.length === 0) throw wrong('at least one address as `servers`', 'none')
-  const parsed = list.map(parseServer)
-  if (![1, 3, 5].includes(replicas)) throw wrong('1, 3 or 5 as `replicas`', `${replicas}`)
-  if (storage !== 'file' && storage !== 'memory') throw wrong('file or memory as `storage`', 'something else')
-  const inUrl = parsed.find(({ user }) => user !== undefined)
-  const user = username ?? inUrl?.user
-  const pass = password ?? inUrl?.pass
-  const secure = tls ?? (parsed.some(({ tls }) => tls) ? {} : undefined)
+  const { options, urls, ...inUrl } = parseBrokerAddresses<NatsOptions>(given, form)
+  const { authenticator, replicas = 1, storage = 'file' } = options
+  if (![1, 3, 5].includes(replicas)) {
+    const found = typeof replicas === 'number' ? `${replicas}` : typeof replicas
+    throw wrongOption(form, '1, 3 or 5 as `replicas`', found)
+  }
+  if (storage !== 'file' && storage !== 'memory') {
+    throw wrongOption(form, 'file or memory as `storage`', 'something else')
+  }
+  if (authenticator !== undefined && typeof authenticator !== 'function' && !Array.isArray(authenticator)) {
+    throw wrongOption(form, 'what the client makes as `authenticator`', typeof authenticator)
+  }
+  const tls = objectOption(form, 'tls', options.tls)
+  const secure = tls ?? (urls.some(({ protocol }) => protocol === 'tls:') ? {} : undefined)
   return {
-    servers: parsed.map(({ address }) => address),
+    servers: urls.map(({ hostname, port }) => `${hostname}:${port || '4222'}`),
     access: {
-      ...(user === undefined ? {} : { user }),
-      ...(pass === undefined ? {} : { pass }),
-      ...(token === undefined ? {} : { token }),
+      ...whoIs(options, inUrl),
       ...(authenticator === undefined ? {} : { authenticator }),
       ...(secure === undefined ? {} : { tls: secure }),
     },
@@ -65,35 +78,23 @@ export function parseNatsOptions(given: string | NatsOptions | undefined): NatsP
   }
 }
 
-function optionsOf(given: string | NatsOptions | undefined): NatsOptions {
-  if (typeof given === 'object' && given !== null) return given
-  return { servers: typeof given === 'string' ? given.split(',') : (given as unknown as string) }
-}
-
-function parseServer(text: unknown): { address: string; user?: string; pass?: string; tls: boolean } {
-  const url = typeof text === 'string' && URL.canParse(text.trim()) ? new URL(text.trim()) : null
-  if (url === null || !/^(nats|tls):$/.test(url.protocol) || url.hostname === '') {
-    throw wrong('an address as nats://host:4222 or tls://host:4222', describeAddress(text))
+/** A user alone in an address is a token: so NATS itself writes one. */
+function whoIs(
+  options: NatsOptions,
+  inUrl: { readonly user: string; readonly password: string },
+): Pick<NatsPlace['access'], 'user' | 'pass' | 'token'> {
+  const pass = textOption(form, 'password', options.password) ?? (inUrl.password || undefined)
+  const given = textOption(form, 'token', options.token)
+  const username = textOption(form, 'username', options.username)
+  const isToken = inUrl.user !== '' && pass === undefined && username === undefined
+  const user = username ?? (isToken ? undefined : inUrl.user || undefined)
+  const token = given ?? (isToken ? inUrl.user : undefined)
+  if ((given !== undefined && isToken) || (token !== undefined && user !== undefined)) {
+    throw wrongOption(form, 'one token, or user and password', 'more than one of them')
   }
-  return {
-    address: `${url.hostname}:${url.port || '4222'}`,
-    ...(url.username === '' ? {} : { user: decoded(url.username) }),
-    ...(url.password === '' ? {} : { pass: decoded(url.password) }),
-    tls: url.protocol === 'tls:',
+  if ((user === undefined) !== (pass === undefined)) {
+    throw wrongOption(form, 'user and password', `a ${user === undefined ? 'password' : 'user'} alone`)
   }
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    throw wrong('user and password with % only before two hexadecimal digits', 'something else')
-  }
-}
-
-function wrong(expected: string, found: string): FairleadError {
-  return new FairleadError('CONFIG_INVALID', `nats: expected ${expected}, found ${found}`, {
-    source: 'config',
-    retryable: false,
-  })
+  if (user !== undefined) return { user, pass: pass as string }
+  return token === undefined ? {} : { token }
 }

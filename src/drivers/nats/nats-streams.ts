@@ -1,10 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Msg } from '@nats-io/transport-node'
-import { refused, unavailable } from '../../hub/cluster-error.ts'
+import { FairleadError } from '../../core/errors.ts'
+import { refused, unavailable, uncertain } from '../../hub/cluster-error.ts'
+import { type NatsConnection, wasNotHeard } from './nats-connection.ts'
 import type { NatsLink } from './nats-link.ts'
 
 /**
  * The part of JetStream's wire API that is needed here, as servers from 2.9 on speak it: JSON over request and reply.
- * Requests are not repeated, so that whoever asks knows what happened.
+ * Messages are not repeated once a server may have taken them, so that whoever appends knows what happened.
  */
 
 const api = '$JS.API'
@@ -12,7 +15,37 @@ const api = '$JS.API'
 /** Error codes of JetStream. */
 const streamNotFound = 10_059
 const nameInUse = 10_058
-const wrongLastSequence = 10_071
+/**
+ * The last sequence is another one; from 2.11 on also: a message of this subject is just being replicated; a message
+ * with this id is. In each case this one was not kept, and what is there has to be read again.
+ */
+const wrongLastSequence = new Set([10_071, 10_164, 10_158])
+/** The account may not keep more for now. */
+const accountFull = 10_002
+/**
+ * What is said before anything is kept: no quorum, no resources, no storage, no JetStream. After every other failure of
+ * a server, a message may be kept all the same: by the other servers.
+ */
+const notKept = new Set([accountFull, 10_008, 10_023, 10_028, 10_039, 10_047, 10_076])
+
+/**
+ * For how long a server remembers what has followed what, in nanoseconds: longer than it takes from the check of a
+ * leader until a message is kept by the others.
+ */
+const idsKept = 10 * 1e9
+
+/**
+ * For how long a message is offered to a stream that nobody stands for: of several servers, those that do not lead it
+ * hear of the one that does a moment after it was made.
+ */
+const offeredFor = 1_000
+const offerEvery = 25
+
+/**
+ * For how long an answer is waited for, each time that a question is asked. What only asks, or may be said twice, is said
+ * again: of several servers none answers while a stream is being made, or has just lost the server that led it.
+ */
+const answersWithin = [250, 500, 1_000, 2_000, 2_000]
 
 /** Settings of a stream; times are nanoseconds. */
 export interface StreamSettings {
@@ -21,6 +54,8 @@ export interface StreamSettings {
   readonly max_msgs_per_subject: number
   readonly max_age: number
   readonly republish?: { readonly src: string; readonly dest: string }
+  readonly num_replicas?: number
+  readonly storage?: string
 }
 
 export interface StreamInfo {
@@ -59,6 +94,8 @@ const decoder = new TextDecoder()
 
 export class NatsStreams {
   readonly #link: NatsLink
+  /** Streams of which it has been said that they are not as the options want them. */
+  readonly #differing = new Set<string>()
 
   constructor(link: NatsLink) {
     this.#link = link
@@ -70,12 +107,21 @@ export class NatsStreams {
     return this.#ask<StreamInfo>(`STREAM.INFO.${name}`, filter, streamNotFound)
   }
 
-  /** Makes it. One that is there stays as it is. */
+  /** Makes it. One that is there stays as it is, which is said when it is kept otherwise than the options want it. */
   async create(settings: StreamSettings): Promise<void> {
+    const { name } = settings
     const { replicas, storage } = this.#link.place
-    const fixed = { retention: 'limits', discard: 'old', duplicate_window: 100_000_000 }
+    const fixed = { retention: 'limits', discard: 'old', duplicate_window: idsKept }
     const all = { ...fixed, storage, num_replicas: replicas, ...settings }
-    await this.#ask(`STREAM.CREATE.${settings.name}`, all, nameInUse)
+    const made = await this.#ask(`STREAM.CREATE.${name}`, all, nameInUse)
+    if (made !== null || this.#differing.has(name)) return
+    const there = (await this.info(name))?.config
+    if (there === undefined || (there.num_replicas === replicas && there.storage === storage)) return
+    this.#differing.add(name)
+    this.#link.options.log.warn(
+      { stream: name, replicas: there.num_replicas, storage: there.storage, wanted: { replicas, storage } },
+      'a stream of NATS has other replicas or another storage than the options: it stays as it is',
+    )
   }
 
   async update(settings: StreamSettings): Promise<void> {
@@ -104,6 +150,10 @@ export class NatsStreams {
   /**
    * Appends to a subject when its last message is the one with sequence `last` (0: it has none). Null when it is not.
    * Without `last`, whatever is there.
+   *
+   * Of several servers, the leader compares before it hands the message to the others, so that two which are under way
+   * at once may both pass (in older servers at any time, in newer ones when the leader changes). Therefore the id of the message says
+   * what it follows: every server keeps only the first message of an id, in the same order.
    * @returns the sequence
    * @throws FairleadError of the cluster port
    */
@@ -113,25 +163,58 @@ export class NatsStreams {
     last: number | null,
     fields: Readonly<Record<string, string>> = {},
   ): Promise<number | null> {
-    const expected = last === null ? fields : { ...fields, 'Nats-Expected-Last-Subject-Sequence': `${last}` }
-    const answer = await this.#link.connection.request(subject, payload, expected)
-    const { error, seq } = parsed<{ seq: number }>(answer)
-    if (error?.err_code === wrongLastSequence) return null
-    if (error !== undefined) throw failed(error)
-    return seq
+    const expected =
+      last === null
+        ? fields
+        : {
+            ...fields,
+            'Nats-Expected-Last-Subject-Sequence': `${last}`,
+            'Nats-Msg-Id': `${subject} ${last}`,
+          }
+    const answer = await this.#offer(this.#link.connection, subject, payload, expected)
+    const { error, seq, duplicate } = parsed<{ seq: number; duplicate?: boolean }>(answer)
+    if (error === undefined) return duplicate === true ? null : seq
+    if (wrongLastSequence.has(error.err_code ?? 0)) return null
+    throw error.code >= 500 && !notKept.has(error.err_code ?? 0) ? uncertain(textOf(error)) : failed(error)
+  }
+
+  async #offer(
+    connection: NatsConnection,
+    subject: string,
+    payload: Uint8Array | string,
+    fields: Readonly<Record<string, string>>,
+  ): Promise<Msg> {
+    for (const givenUpAt = performance.now() + offeredFor; ; await sleep(offerEvery)) {
+      try {
+        return await connection.request(subject, payload, fields)
+      } catch (error) {
+        if (!wasNotHeard(error) || performance.now() > givenUpAt) throw error
+      }
+    }
   }
 
   /** @param none the error that means null; null: every 404 */
   async #ask<T>(verb: string, body: object, none: number | null): Promise<T | null>
   async #ask<T>(verb: string, body: object): Promise<T>
   async #ask<T>(verb: string, body: object, none: number | null = 0): Promise<T | null> {
-    const reply = await this.#link.connection.request(`${api}.${verb}`, JSON.stringify(body))
-    const answer = parsed<T>(reply)
+    const answer = parsed<T>(await this.#insist(`${api}.${verb}`, JSON.stringify(body)))
     const { error } = answer
     if (error === undefined) return answer
     if (none === null && error.code === 404 && error.err_code !== streamNotFound) return null
     if (error.err_code === none) return null
     throw failed(error)
+  }
+
+  async #insist(subject: string, body: string): Promise<Msg> {
+    const { connection } = this.#link
+    for (let asked = 0; ; asked++) {
+      try {
+        return await connection.request(subject, body, {}, answersWithin[asked])
+      } catch (error) {
+        const unanswered = error instanceof FairleadError && error.code === 'CLUSTER_UNCERTAIN'
+        if (!unanswered || asked + 1 >= answersWithin.length) throw error
+      }
+    }
   }
 }
 
@@ -143,7 +226,14 @@ function parsed<T>({ data }: Msg): T & Answer {
   }
 }
 
-function failed({ code, err_code, description = '' }: NonNullable<Answer['error']>) {
-  const text = `JetStream: ${description} (${err_code ?? code})`
-  return code >= 500 || code === 404 || code === 408 ? unavailable(text) : refused(text)
+type ApiError = NonNullable<Answer['error']>
+
+function failed(error: ApiError) {
+  const { code, err_code } = error
+  const passes = code >= 500 || code === 404 || code === 408 || err_code === accountFull
+  return passes ? unavailable(textOf(error)) : refused(textOf(error))
+}
+
+function textOf({ code, err_code, description = '' }: ApiError): string {
+  return `JetStream: ${description} (${err_code ?? code})`
 }

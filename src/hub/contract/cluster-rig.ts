@@ -67,13 +67,13 @@ export class Bench implements AsyncDisposable {
     this.broker = broker
   }
 
-  cluster(way: ContractWay = this.broker.way()): Cluster {
+  cluster(way: ContractWay = this.broker.way(), lease: LeaseTimes = quickLease): Cluster {
     const note = (fields: object, message: string) => {
       this.lines.push(`${message} ${JSON.stringify(fields)}`)
     }
     const options: ClusterOptions = {
       namespace: this.namespace,
-      lease: quickLease,
+      lease,
       log: { info: note, warn: note },
     }
     const cluster = way.driver.connect(options)

@@ -84,6 +84,11 @@ export class ServerProcess {
     this.#child?.kill('SIGCONT')
   }
 
+  /** SIGHUP, at which many servers read their configuration again. */
+  hangUp(): void {
+    this.#child?.kill('SIGHUP')
+  }
+
   async dispose(): Promise<void> {
     process.off('exit', this.#onExit)
     await this.kill()

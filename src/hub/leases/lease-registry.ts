@@ -28,6 +28,8 @@ export class LeaseRegistry implements Registry {
   #last: number | null = null
   #view: LeaseView = emptyView
   #beatAt = 0
+  /** Why the store was last away. */
+  #failure = ''
   #down = false
   #working = false
   #cancel: (() => void) | null = null
@@ -49,8 +51,9 @@ export class LeaseRegistry implements Registry {
     return new Promise((resolve, reject) => {
       const giveUp = this.#clock.after(patience, () => {
         this.#firstHeld = null
-        reject(unavailable(`no lease within ${patience} ms`))
-        this.#fail(`no lease within ${patience} ms`)
+        const reason = `no lease within ${patience} ms${this.#failure === '' ? '' : `: ${this.#failure}`}`
+        reject(unavailable(reason))
+        this.#fail(reason)
       })
       this.#firstHeld = (self) => {
         giveUp()
@@ -109,7 +112,8 @@ export class LeaseRegistry implements Registry {
       await this.#look()
       this.#recover()
     } catch (error) {
-      this.#fail(error instanceof Error ? error.message : String(error))
+      this.#failure = error instanceof Error ? error.message : String(error)
+      this.#fail(this.#failure)
     }
     this.#working = false
     const look = this.#times.beat / 3

@@ -17,9 +17,7 @@ export class NatsServer {
   private constructor(port: number, folder: string, settings: string) {
     this.port = port
     this.#folder = folder
-    const file = join(folder, 'nats.conf')
-    const own = [`listen: "127.0.0.1:${port}"`, `jetstream { store_dir: "${folder}" }`]
-    writeFileSync(file, [...own, settings, ''].join('\n'))
+    const file = this.#configure(settings)
     // Its INFO is the first thing that a server says; with JetStream once that has recovered what it had.
     const ready = settings.includes('jetstream: disabled') ? /^INFO/ : /"jetstream":true/
     this.process = new ServerProcess('nats-server', ['-c', file], async () =>
@@ -44,6 +42,19 @@ export class NatsServer {
         return NatsServer.launch(`server_name: "s${index}"\n${cluster}`)
       }),
     )
+  }
+
+  /** Takes other settings, in place of those that it was launched with, without a restart. */
+  reload(settings: string): void {
+    this.#configure(settings)
+    this.process.hangUp()
+  }
+
+  #configure(settings: string): string {
+    const file = join(this.#folder, 'nats.conf')
+    const own = [`listen: "127.0.0.1:${this.port}"`, `jetstream { store_dir: "${this.#folder}" }`]
+    writeFileSync(file, [...own, settings, ''].join('\n'))
+    return file
   }
 
   async dispose(): Promise<void> {
