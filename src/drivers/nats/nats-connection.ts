@@ -8,18 +8,14 @@ import {
   type Subscription,
 } from '@nats-io/transport-node'
 import { refused, unavailable, uncertain } from '../../hub/cluster-error.ts'
+import { watchAnswers } from '../../hub/link/answer-watch.ts'
+import { UnderWay } from '../../hub/link/under-way.ts'
 import type { NatsPlace } from './nats-options.ts'
 
 /** For the TCP connection, TLS, and the first answer; of each server. */
 const connectWithin = 3_000
-const pingEvery = 2_000
-const pongWithin = 3_000
 /** For one request. Longer than it takes to find out that a server has stopped answering. */
 const answerWithin = 6_000
-/** Bytes under way; more than that, and the broker is as good as away. */
-const maxUnderWay = 64 * 1024 * 1024
-/** What something small that is under way takes of that. */
-const overhead = 512
 /** Subjects that are remembered as denied: more than anybody uses in the time of one answer. */
 const maxDenied = 10_000
 
@@ -28,7 +24,8 @@ interface Batch {
   readonly promise: Promise<void>
   readonly resolve: () => void
   readonly reject: (error: Error) => void
-  size: number
+  /** Of what is under way. */
+  taken: number
 }
 
 /** One connection to one server. Once lost it stays lost: only then is it known what was lost, and what is in force. */
@@ -36,7 +33,7 @@ export class NatsConnection {
   readonly #client: Client
   readonly #lost: (reason: string) => void
   #state: 'open' | 'lost' = 'open'
-  #underWay = 0
+  readonly #underWay = new UnderWay('NATS')
   #batch: Batch | null = null
   /** Settled when the connection is lost, since the client leaves what waits for a PONG waiting. */
   readonly #unsettled = new Set<Batch>()
@@ -44,14 +41,17 @@ export class NatsConnection {
   readonly #denied = new Map<string, number>()
   /** Set while `objection` waits: what the server has objected to since. */
   #asked: { objection: string | null } | null = null
-  #timer: NodeJS.Timeout | null = null
+  readonly #endWatch: () => void
 
   private constructor(client: Client, lost: (reason: string) => void) {
     this.#client = client
     this.#lost = lost
     void client.closed().then((error) => this.#lose(error?.message || 'the connection was closed'))
     void this.#hearStatus()
-    this.#watch()
+    this.#endWatch = watchAnswers(
+      () => client.flush(),
+      (reason) => this.#lose(reason),
+    )
   }
 
   /**
@@ -76,10 +76,15 @@ export class NatsConnection {
 
   /** Resolves when the server has taken it. */
   async publish(subject: string, payload: Uint8Array): Promise<void> {
-    this.#admit(payload.length)
+    const taken = this.#admit(payload.length)
     const sentAt = performance.now()
-    this.#client.publish(subject, payload)
-    await this.#taken(payload.length)
+    try {
+      this.#client.publish(subject, payload)
+    } catch (error) {
+      this.#underWay.leave(taken)
+      throw error
+    }
+    await this.#answered(taken)
     if ((this.#denied.get(subject) ?? -1) >= sentAt) throw refused('NATS: not permitted to publish there')
   }
 
@@ -92,11 +97,11 @@ export class NatsConnection {
    * subject, or null. For one at a time.
    */
   async objection(): Promise<string | null> {
-    this.#admit(0)
+    const taken = this.#admit(0)
     const asked: { objection: string | null } = { objection: null }
     this.#asked = asked
     try {
-      await this.#taken(0)
+      await this.#answered(taken)
     } finally {
       this.#asked = null
     }
@@ -110,9 +115,7 @@ export class NatsConnection {
     fields: Readonly<Record<string, string>> = {},
     within = answerWithin,
   ): Promise<Msg> {
-    this.#admit(payload.length)
-    const size = payload.length + overhead
-    this.#underWay += size
+    const taken = this.#admit(payload.length)
     const head = headers()
     for (const [name, value] of Object.entries(fields)) head.set(name, value)
     try {
@@ -121,7 +124,7 @@ export class NatsConnection {
     } catch (error) {
       throw failure(error)
     } finally {
-      this.#underWay -= size
+      this.#underWay.leave(taken)
     }
   }
 
@@ -129,7 +132,7 @@ export class NatsConnection {
   close(): void {
     if (this.#state === 'lost') return
     this.#state = 'lost'
-    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#endWatch()
     for (const batch of this.#unsettled) batch.reject(uncertain('the connection to NATS broke'))
     this.#unsettled.clear()
     this.#client.close().catch(() => {})
@@ -141,24 +144,23 @@ export class NatsConnection {
     this.#lost(reason)
   }
 
-  #admit(size: number): void {
+  #admit(size: number): number {
     if (this.#state === 'lost' || this.#client.isClosed()) throw unavailable('not connected to NATS')
     const most = this.#client.info?.max_payload ?? Number.POSITIVE_INFINITY
     if (size > most) throw refused(`NATS takes at most ${most} bytes, found ${size}`)
-    if (this.#underWay + size + overhead > maxUnderWay) throw unavailable('too much is under way to NATS')
+    return this.#underWay.enter(size)
   }
 
   /** What is sent in one tick is followed by one PING. */
-  #taken(size: number): Promise<void> {
+  #answered(taken: number): Promise<void> {
     let batch = this.#batch
     if (batch === null) {
-      batch = { ...Promise.withResolvers<void>(), size: 0 }
+      batch = { ...Promise.withResolvers<void>(), taken: 0 }
       this.#batch = batch
       this.#unsettled.add(batch)
       queueMicrotask(() => this.#ping())
     }
-    batch.size += size + overhead
-    this.#underWay += size + overhead
+    batch.taken += taken
     return batch.promise
   }
 
@@ -166,7 +168,7 @@ export class NatsConnection {
     const batch = this.#batch as Batch
     this.#batch = null
     const settle = (act: () => void) => {
-      this.#underWay -= batch.size
+      this.#underWay.leave(batch.taken)
       this.#unsettled.delete(batch)
       act()
     }
@@ -197,22 +199,6 @@ export class NatsConnection {
       this.#denied.delete(oldest)
       return
     }
-  }
-
-  /** Finds out that a server has stopped answering, with its connections open. */
-  #watch(): void {
-    this.#timer = setTimeout(() => {
-      const late = setTimeout(() => this.#lose(`no answer for ${pongWithin} ms`), pongWithin)
-      late.unref()
-      this.#client.flush().then(
-        () => {
-          clearTimeout(late)
-          if (this.#state === 'open') this.#watch()
-        },
-        () => clearTimeout(late),
-      )
-    }, pingEvery)
-    this.#timer.unref()
   }
 }
 

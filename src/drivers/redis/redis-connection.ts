@@ -109,13 +109,13 @@ export class RedisConnection {
   /** @throws FairleadError of the cluster port */
   async request<T>(args: readonly RedisArgument[], size = 0): Promise<T> {
     if (this.#state !== 'open') throw unavailable('not connected to Redis')
-    this.#underWay.enter(size)
+    const taken = this.#underWay.enter(size)
     try {
       return await this.#client.sendCommand<T>(args, { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } })
     } catch (error) {
       throw this.#failure(error, `${args[0]}`)
     } finally {
-      this.#underWay.leave(size)
+      this.#underWay.leave(taken)
     }
   }
 

@@ -9,7 +9,7 @@ test('an address says where, which database, and how to get in', () => {
     database: 0,
     access: {},
   })
-  expect(parseRedisOptions('rediss://me:s%40cret@[::1]:7000/3')).toMatchObject({
+  expect(parseRedisOptions('REDISS://me:s%40cret@[::1]:7000/3')).toMatchObject({
     addresses: [{ host: '::1', port: 7000 }],
     database: 3,
     access: { username: 'me', password: 's@cret', tls: true },

@@ -113,7 +113,7 @@ const encoded = 'with / ? # @ and % of user and password written as %2F %3F %23 
 
 function parseUrl(text: unknown, access: Access): Pick<RedisPlace, 'addresses' | 'database' | 'access'> {
   const trimmed = typeof text === 'string' ? text.trim() : ''
-  if (!/^rediss?:\/\//.test(trimmed)) throw wrong(addressWanted, describeAddress(text))
+  if (!/^rediss?:\/\//i.test(trimmed)) throw wrong(addressWanted, describeAddress(text))
   const url = URL.canParse(trimmed) ? new URL(trimmed) : null
   if (url === null || url.hostname === '' || /[@?#]/.test(url.pathname + url.search + url.hash)) {
     throw wrong(`${addressWanted}, and nothing behind the database, ${encoded}`, 'something else')

@@ -15,13 +15,18 @@ export class UnderWay {
     this.#name = name
   }
 
-  /** @throws FairleadError CLUSTER_UNAVAILABLE when it is too much */
-  enter(size: number): void {
-    if (this.#bytes + size + overhead > most) throw unavailable(`too much is under way to ${this.#name}`)
-    this.#bytes += size + overhead
+  /**
+   * @returns what it takes, for `leave`
+   * @throws FairleadError CLUSTER_UNAVAILABLE when it is too much
+   */
+  enter(size: number): number {
+    const taken = size + overhead
+    if (this.#bytes + taken > most) throw unavailable(`too much is under way to ${this.#name}`)
+    this.#bytes += taken
+    return taken
   }
 
-  leave(size: number): void {
-    this.#bytes -= size + overhead
+  leave(taken: number): void {
+    this.#bytes -= taken
   }
 }
