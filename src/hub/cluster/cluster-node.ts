@@ -17,11 +17,13 @@ import type { ClusterEvents, ClusterStats } from './cluster-events.ts'
 import { decode, type Envelope, type NodeMessage } from './envelope.ts'
 import { HistoryRooms } from './history-rooms.ts'
 import { Interest } from './interest.ts'
+import { Introductions } from './introductions.ts'
 import { Members } from './members.ts'
+import { type NodeListener, NodeListeners } from './node-listeners.ts'
 import { Presence } from './presence.ts'
 import { Probe } from './probe.ts'
 import { Questions } from './questions.ts'
-import { Relay, relayed } from './relay.ts'
+import { Relay, relayed, type Standing } from './relay.ts'
 
 /** How long the broker has for the last words of a node that closes. */
 const closeWithin = 2_000
@@ -38,6 +40,12 @@ export interface ClusterNodeOptions {
   readonly history: (room: string) => HistoryLimits | null
   /** Whether there never are other nodes: then nothing is relayed, subscribed to or probed. @default false */
   readonly alone?: boolean
+  /** Rooms whose presence is told here also while nobody of this node is in them. @default none */
+  readonly watched?: readonly string[]
+  /** Gets what a listener throws. */
+  readonly failed: (error: unknown) => void
+  /** From 0 to below 1. @default Math.random */
+  readonly random?: () => number
   /** Milliseconds. */
   readonly presenceGrace: number
   readonly questionTimeout: number
@@ -46,15 +54,12 @@ export interface ClusterNodeOptions {
   readonly maxRecovered: number
 }
 
-/** A listener of `emit`s of other nodes. */
-export type NodeListener = (value: unknown, from: string) => void
-
 /**
  * The cluster half of a hub: what makes it act as one with others. It knows rooms and users by name only, and carries
  * out on its local half what other nodes order.
  */
 export class ClusterNode implements ClusterHalf {
-  readonly events = new Emitter<ClusterEvents>()
+  readonly events: Emitter<ClusterEvents>
   readonly questions: Questions
   readonly #options: ClusterNodeOptions
   readonly #id: string
@@ -65,10 +70,16 @@ export class ClusterNode implements ClusterHalf {
   readonly #presence: Presence
   readonly #history: HistoryRooms | null
   readonly #probe: Probe
-  readonly #listeners = new Map<string, Set<NodeListener>>()
+  readonly #introductions: Introductions
+  readonly #listeners: NodeListeners
   #incarnation = 0
   #busUp = false
   #leased = false
+  /** The others may have let the lease end. */
+  #doubtful = false
+  /** The others know this life of this node, or have had the time to learn of it. */
+  #introduced = false
+  #introducing: Promise<void> | null = null
   #wasReady = false
   #refused = 0
   #closed = false
@@ -78,10 +89,12 @@ export class ClusterNode implements ClusterHalf {
     this.#options = options
     this.#id = facts().id
     this.#alone = options.alone === true
+    this.events = new Emitter(options.failed)
+    this.#listeners = new NodeListeners(options.failed)
     const sender = () => ({ id: this.#id, incarnation: this.#incarnation })
     this.#members = new Members(this.#id)
     this.#interest = new Interest(cluster.bus, clock, 1_000)
-    this.#relay = new Relay(cluster.bus, clock, sender)
+    this.#relay = new Relay(cluster.bus, clock, sender, () => this.#standing())
     const shared = {
       clock,
       members: this.#members,
@@ -92,6 +105,7 @@ export class ClusterNode implements ClusterHalf {
     this.questions = new Questions({ ...shared, self: this.#id })
     this.#presence = new Presence({
       ...shared,
+      random: options.random ?? Math.random,
       grace: options.presenceGrace,
       digestAfter: 10_000,
       joined: (room, user) => this.events.emit('presence.joined', { room, user }),
@@ -100,36 +114,49 @@ export class ClusterNode implements ClusterHalf {
     this.#probe = new Probe({
       clock,
       every: options.probeEvery,
-      say: (count) => this.#relay.say(nodeChannel(this.#id), { kind: 'probe', count }),
+      say: (count) => this.#relay.saySelf(nodeChannel(this.#id), { kind: 'probe', count }),
       deaf: () => {
         this.events.emit('node.deafened', {})
         cluster.bus.reconnect('nothing that it publishes to itself arrives')
       },
       changed: () => this.#checkReady(),
     })
+    this.#introductions = new Introductions({
+      clock,
+      members: this.#members,
+      ask: (incarnation) => this.questions.ask('#hello', incarnation),
+      refresh: () => cluster.registry.refresh(),
+    })
+    this.questions.answer(
+      '#hello',
+      (incarnation, from) => from === this.#id || this.#introductions.meet(from, Number(incarnation)),
+    )
     this.#history = this.#historyRooms(sender)
     this.questions.answer('#count', (to) => (isAddress(to) ? options.local.count(to) : 0))
   }
 
   /**
-   * Resolves when the node is connected and holds its lease, to whether that was within `patience` ms: when not, it
-   * goes on trying, and serves its own connections meanwhile.
+   * Resolves when the node is connected, holds its lease and is known to the others, to whether it was connected and
+   * held it within `patience` ms: when not, it goes on trying, and serves its own connections meanwhile.
    */
   async start(patience: number): Promise<boolean> {
     const { bus, registry, history } = this.#options.cluster
     this.#want(nodeChannel(this.#id))
     this.#want(everybody)
+    for (const room of this.#options.watched ?? []) this.#presence.watch(room)
     const started = await Promise.allSettled([
       bus.start(this.#busEvents(), patience).then(() => this.#setBus(true)),
       registry.start(this.#options.facts, this.#registryEvents(), patience).then((self) => this.#hold(self)),
       history?.start(patience),
     ])
+    await this.#introducing
     return started.every(({ status }) => status === 'fulfilled')
   }
 
   /** Whether this node hears what is published and is known to the others: what a balancer should ask. */
   ready(): boolean {
-    return this.#busUp && this.#leased && (this.#alone || this.#probe.hears)
+    const known = this.#leased && !this.#doubtful && this.#introduced
+    return this.#busUp && known && (this.#alone || this.#probe.hears)
   }
 
   /** Tells the others soon that `facts` have changed. */
@@ -195,7 +222,7 @@ export class ClusterNode implements ClusterHalf {
     if (to.kind === 'connection') {
       const owner = ownerOf(to.id)
       if (owner === this.#id) return null
-      if (owner === null || !this.#members.has(owner)) return Promise.resolve(relayed('gone'))
+      if (owner === null || this.#members.isGone(owner)) return Promise.resolve(relayed('gone'))
     }
     return channel === null ? null : this.#relay.order(channel, { to, order })
   }
@@ -217,12 +244,7 @@ export class ClusterNode implements ClusterHalf {
 
   /** Listens to what other nodes `emit`, until the function that is returned is called. */
   on(name: string, listener: NodeListener): () => void {
-    const listeners = this.#listeners.get(name) ?? new Set()
-    this.#listeners.set(name, listeners.add(listener))
-    return () => {
-      listeners.delete(listener)
-      if (listeners.size === 0 && this.#listeners.get(name) === listeners) this.#listeners.delete(name)
-    }
+    return this.#listeners.on(name, listener)
   }
 
   /**
@@ -252,6 +274,7 @@ export class ClusterNode implements ClusterHalf {
     this.#relay.flush()
     this.#probe.close()
     this.questions.close()
+    this.#introductions.close()
     this.#presence.close()
     this.#history?.close()
     this.#interest.close()
@@ -301,7 +324,6 @@ export class ClusterNode implements ClusterHalf {
       up: () => {
         this.events.emit('bus.up', {})
         this.#setBus(true)
-        this.#presence.up()
         this.#history?.up()
       },
     }
@@ -310,9 +332,20 @@ export class ClusterNode implements ClusterHalf {
   #setBus(up: boolean): void {
     if (this.#closed) return
     this.#busUp = up
-    if (!up) this.#probe.down()
-    else if (!this.#alone) this.#probe.start()
+    if (up) {
+      if (!this.#alone) this.#probe.start()
+      this.#presence.up()
+      this.#introduce()
+    } else {
+      this.#probe.down()
+      this.#presence.down()
+    }
     this.#checkReady()
+  }
+
+  #standing(): Standing {
+    if (this.#alone) return 'held'
+    return this.#leased ? (this.#doubtful ? 'doubtful' : 'held') : 'none'
   }
 
   #registryEvents(): RegistryEvents {
@@ -320,6 +353,7 @@ export class ClusterNode implements ClusterHalf {
     return {
       joined: (node) => {
         this.#members.joined(node)
+        this.#introductions.joined(node)
         this.#presence.nodeJoined(node.id)
         events.emit('node.joined', { node })
       },
@@ -344,15 +378,29 @@ export class ClusterNode implements ClusterHalf {
       },
       lost: (why) => {
         this.#leased = false
+        this.#doubtful = false
         events.emit('lease.lost', { why })
+        this.#checkReady()
+      },
+      doubted: () => {
+        this.#doubtful = true
+        events.emit('lease.doubted', {})
         this.#checkReady()
       },
       regained: (self) => {
         this.#hold(self)
         events.emit('lease.regained', { node: self })
       },
-      down: (reason) => events.emit('registry.down', { reason }),
-      up: () => events.emit('registry.up', {}),
+      down: (reason) => {
+        this.#members.unlisted()
+        events.emit('registry.down', { reason })
+      },
+      up: () => {
+        this.#doubtful = false
+        this.#members.listed()
+        events.emit('registry.up', {})
+        this.#checkReady()
+      },
     }
   }
 
@@ -360,7 +408,29 @@ export class ClusterNode implements ClusterHalf {
     if (this.#closed) return
     this.#incarnation = self.incarnation
     this.#leased = true
+    this.#doubtful = false
+    this.#introduced = false
+    this.#members.listed()
+    this.#presence.listed()
+    this.#introduce()
     this.#checkReady()
+  }
+
+  /** Has the others know this life of this node, as soon as it can talk to them. */
+  #introduce(): void {
+    if (!this.#busUp || !this.#leased || this.#introduced) return
+    const incarnation = this.#incarnation
+    const done = () => {
+      // Only by a bus that has carried it, and not of an earlier life.
+      if (!this.#busUp || incarnation !== this.#incarnation) return
+      this.#introduced = true
+      this.#checkReady()
+    }
+    if (this.#alone) done()
+    else {
+      const hearing = this.#interest.want(nodeChannel(this.#id))
+      this.#introducing = hearing.then(() => this.#introductions.introduce(incarnation)).then(done, done)
+    }
   }
 
   #checkReady(): void {
@@ -379,18 +449,27 @@ export class ClusterNode implements ClusterHalf {
     const envelope = decode(payload)
     if (envelope === null) this.#refused += 1
     else if (envelope.node === this.#id) this.#hearSelf(envelope)
-    else if (this.#members.accepts(envelope.node, envelope.incarnation)) this.#take(envelope)
-    else this.#refused += 1
+    else if (this.#members.accepts(envelope.node, envelope.incarnation)) {
+      if (!this.#members.isLife(envelope.node, envelope.incarnation)) this.#hearStranger(envelope.node)
+      this.#take(envelope)
+    } else this.#refused += 1
   }
 
-  #hearSelf({ incarnation, message }: Envelope): void {
-    if (message.kind === 'probe' && incarnation === this.#incarnation) this.#probe.heard(message.count)
+  #hearSelf({ message }: Envelope): void {
+    if (message.kind === 'probe') this.#probe.heard(message.count)
+  }
+
+  /** It is new, and in the registry: a node speaks when it has its lease. */
+  #hearStranger(node: string): void {
+    this.#members.heard(node)
+    this.#options.cluster.registry.refresh()
   }
 
   #take(envelope: Envelope): void {
     const { node, message } = envelope
     switch (message.kind) {
       case 'orders':
+        this.#refused += message.unread ?? 0
         for (const { to, order } of message.orders) this.#options.local.apply(to, order)
         return
       case 'question':
@@ -400,33 +479,12 @@ export class ClusterNode implements ClusterHalf {
         this.questions.answered(node, message)
         return
       case 'event':
-        this.#tellListeners(message.name, message.value, node)
+        if (!this.#listeners.tell(message.name, message.value, node)) this.#refused += 1
         return
       case 'probe':
         return
       default:
         this.#presence.receive(envelope)
-    }
-  }
-
-  #tellListeners(name: string, text: string, from: string): void {
-    const listeners = this.#listeners.get(name)
-    if (listeners === undefined) return
-    let value: unknown
-    try {
-      value = JSON.parse(text)
-    } catch {
-      this.#refused += 1
-      return
-    }
-    for (const listener of listeners) {
-      try {
-        listener(value, from)
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error
-        })
-      }
     }
   }
 

@@ -28,6 +28,8 @@ export class WorldNode implements LocalHub {
   /** `join room user`, `leave room user`, in the order in which they were told. */
   readonly told: string[] = []
   readonly gaps: string[] = []
+  /** What listeners threw. */
+  readonly failures: unknown[] = []
   #next = 0
 
   constructor(
@@ -47,6 +49,8 @@ export class WorldNode implements LocalHub {
       local: this,
       clock,
       facts: () => ({ id, address: null, state: 'active', connections: this.clients.size }),
+      failed: (error) => this.failures.push(error),
+      random: () => 0.5,
       hasPresence: (room) => room.startsWith('p'),
       history: (room) => (room.startsWith('h') ? { size: 50, age: 300_000 } : null),
       presenceGrace: 5_000,
