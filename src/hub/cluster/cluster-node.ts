@@ -12,7 +12,16 @@ import type {
 import { unavailable } from '../cluster-error.ts'
 import { historyMark } from '../history-envelope.ts'
 import type { Address, ClusterHalf, LocalHub, Order, Recovery, Relayed } from '../local.ts'
-import { channelOf, everybody, nodeChannel, ownerOf, roomChannel, roomOf, userChannel } from './channels.ts'
+import {
+  channelOf,
+  everybody,
+  isAddress,
+  nodeChannel,
+  ownerOf,
+  roomChannel,
+  roomOf,
+  userChannel,
+} from './channels.ts'
 import type { ClusterEvents, ClusterStats } from './cluster-events.ts'
 import { decode, type Envelope, type NodeMessage } from './envelope.ts'
 import { HistoryRooms } from './history-rooms.ts'
@@ -20,10 +29,11 @@ import { Interest } from './interest.ts'
 import { Introductions } from './introductions.ts'
 import { Members } from './members.ts'
 import { type NodeListener, NodeListeners } from './node-listeners.ts'
+import { OwnStanding } from './own-standing.ts'
 import { Presence } from './presence.ts'
 import { Probe } from './probe.ts'
 import { Questions } from './questions.ts'
-import { Relay, relayed, type Standing } from './relay.ts'
+import { Relay, relayed } from './relay.ts'
 
 /** How long the broker has for the last words of a node that closes. */
 const closeWithin = 2_000
@@ -72,14 +82,7 @@ export class ClusterNode implements ClusterHalf {
   readonly #probe: Probe
   readonly #introductions: Introductions
   readonly #listeners: NodeListeners
-  #incarnation = 0
-  #busUp = false
-  #leased = false
-  /** The others may have let the lease end. */
-  #doubtful = false
-  /** The others know this life of this node, or have had the time to learn of it. */
-  #introduced = false
-  #introducing: Promise<void> | null = null
+  readonly #standing: OwnStanding
   #wasReady = false
   #refused = 0
   #closed = false
@@ -91,10 +94,14 @@ export class ClusterNode implements ClusterHalf {
     this.#alone = options.alone === true
     this.events = new Emitter(options.failed)
     this.#listeners = new NodeListeners(options.failed)
-    const sender = () => ({ id: this.#id, incarnation: this.#incarnation })
+    this.#standing = new OwnStanding({
+      introduce: (incarnation) => this.#introduce(incarnation),
+      changed: () => this.#checkReady(),
+    })
+    const sender = () => ({ id: this.#id, incarnation: this.#standing.incarnation })
     this.#members = new Members(this.#id)
     this.#interest = new Interest(cluster.bus, clock, 1_000)
-    this.#relay = new Relay(cluster.bus, clock, sender, () => this.#standing())
+    this.#relay = new Relay(cluster.bus, clock, sender, () => (this.#alone ? 'held' : this.#standing.lease))
     const shared = {
       clock,
       members: this.#members,
@@ -149,14 +156,13 @@ export class ClusterNode implements ClusterHalf {
       registry.start(this.#options.facts, this.#registryEvents(), patience).then((self) => this.#hold(self)),
       history?.start(patience),
     ])
-    await this.#introducing
+    await this.#standing.introducing
     return started.every(({ status }) => status === 'fulfilled')
   }
 
   /** Whether this node hears what is published and is known to the others: what a balancer should ask. */
   ready(): boolean {
-    const known = this.#leased && !this.#doubtful && this.#introduced
-    return this.#busUp && known && (this.#alone || this.#probe.hears)
+    return this.#standing.known && (this.#alone || this.#probe.hears)
   }
 
   /** Tells the others soon that `facts` have changed. */
@@ -281,9 +287,7 @@ export class ClusterNode implements ClusterHalf {
     const { bus, registry, history } = this.#options.cluster
     await this.#within(registry.close())
     await this.#within(Promise.all([history?.close(), bus.close()]))
-    this.#busUp = false
-    this.#leased = false
-    this.#checkReady()
+    this.#standing.lose()
   }
 
   #historyRooms(sender: () => { id: string; incarnation: number }): HistoryRooms | null {
@@ -331,21 +335,14 @@ export class ClusterNode implements ClusterHalf {
 
   #setBus(up: boolean): void {
     if (this.#closed) return
-    this.#busUp = up
     if (up) {
       if (!this.#alone) this.#probe.start()
       this.#presence.up()
-      this.#introduce()
     } else {
       this.#probe.down()
       this.#presence.down()
     }
-    this.#checkReady()
-  }
-
-  #standing(): Standing {
-    if (this.#alone) return 'held'
-    return this.#leased ? (this.#doubtful ? 'doubtful' : 'held') : 'none'
+    this.#standing.bus(up)
   }
 
   #registryEvents(): RegistryEvents {
@@ -377,15 +374,12 @@ export class ClusterNode implements ClusterHalf {
         events.emit('node.left', { node, why })
       },
       lost: (why) => {
-        this.#leased = false
-        this.#doubtful = false
+        this.#standing.lose()
         events.emit('lease.lost', { why })
-        this.#checkReady()
       },
       doubted: () => {
-        this.#doubtful = true
+        this.#standing.doubt(true)
         events.emit('lease.doubted', {})
-        this.#checkReady()
       },
       regained: (self) => {
         this.#hold(self)
@@ -396,41 +390,25 @@ export class ClusterNode implements ClusterHalf {
         events.emit('registry.down', { reason })
       },
       up: () => {
-        this.#doubtful = false
         this.#members.listed()
         events.emit('registry.up', {})
-        this.#checkReady()
+        this.#standing.doubt(false)
       },
     }
   }
 
   #hold(self: NodeRecord): void {
     if (this.#closed) return
-    this.#incarnation = self.incarnation
-    this.#leased = true
-    this.#doubtful = false
-    this.#introduced = false
     this.#members.listed()
     this.#presence.listed()
-    this.#introduce()
-    this.#checkReady()
+    this.#standing.hold(self.incarnation)
   }
 
-  /** Has the others know this life of this node, as soon as it can talk to them. */
-  #introduce(): void {
-    if (!this.#busUp || !this.#leased || this.#introduced) return
-    const incarnation = this.#incarnation
-    const done = () => {
-      // Only by a bus that has carried it, and not of an earlier life.
-      if (!this.#busUp || incarnation !== this.#incarnation) return
-      this.#introduced = true
-      this.#checkReady()
-    }
-    if (this.#alone) done()
-    else {
-      const hearing = this.#interest.want(nodeChannel(this.#id))
-      this.#introducing = hearing.then(() => this.#introductions.introduce(incarnation)).then(done, done)
-    }
+  async #introduce(incarnation: number): Promise<void> {
+    if (this.#alone) return
+    // It rejects only when the bus is closed.
+    await this.#interest.want(nodeChannel(this.#id)).catch(() => {})
+    await this.#introductions.introduce(incarnation)
   }
 
   #checkReady(): void {
@@ -498,13 +476,4 @@ export class ClusterNode implements ClusterHalf {
       work.then(done, done)
     })
   }
-}
-
-function isAddress(value: unknown): value is Address {
-  if (typeof value !== 'object' || value === null || !('kind' in value)) return false
-  if (value.kind === 'everybody') return true
-  if (value.kind === 'room') return 'name' in value && typeof value.name === 'string'
-  return (
-    (value.kind === 'user' || value.kind === 'connection') && 'id' in value && typeof value.id === 'string'
-  )
 }

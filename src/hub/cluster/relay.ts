@@ -3,15 +3,13 @@ import type { Clock } from '../clock.ts'
 import type { Bus } from '../cluster.ts'
 import type { Relayed } from '../local.ts'
 import { beginOrders, type Directed, encode, type NodeMessage, type Sender, writeOrder } from './envelope.ts'
+import type { Standing } from './own-standing.ts'
 import type { WireWriter } from './wire.ts'
 
 /** Orders that go in one publish; more go in the next. */
 const maxBatch = 256 * 1024
 /** What may be under way to the broker; more than that, and the broker is as good as away. */
 const maxUnderWay = 16 * 1024 * 1024
-
-/** Whether the others take what this node says: `doubtful` when they may have let its lease end. */
-export type Standing = 'held' | 'doubtful' | 'none'
 
 interface Batch {
   readonly channel: string
