@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => broker.dispose())
 
 async function start(id: string, way: ContractWay = broker.way()): Promise<WorldNode> {
-  const node = new WorldNode(id, way, systemClock, undefined, quickLease)
+  const node = new WorldNode(id, way, systemClock, undefined, { lease: quickLease })
   expect(await node.half.start(patience)).toBe(true)
   await eventually(() => node.half.ready(), 'it hears itself')
   return node

@@ -34,6 +34,7 @@ import { Presence } from './presence.ts'
 import { Probe } from './probe.ts'
 import { Questions } from './questions.ts'
 import { Relay, relayed } from './relay.ts'
+import { settledWithin } from './settled-within.ts'
 
 /** How long the broker has for the last words of a node that closes. */
 const closeWithin = 2_000
@@ -284,9 +285,10 @@ export class ClusterNode implements ClusterHalf {
     this.#presence.close()
     this.#history?.close()
     this.#interest.close()
-    const { bus, registry, history } = this.#options.cluster
-    await this.#within(registry.close())
-    await this.#within(Promise.all([history?.close(), bus.close()]))
+    const { clock, cluster } = this.#options
+    const { bus, registry, history } = cluster
+    await settledWithin(clock, closeWithin, registry.close())
+    await settledWithin(clock, closeWithin, Promise.all([history?.close(), bus.close()]))
     this.#standing.lose()
   }
 
@@ -464,16 +466,5 @@ export class ClusterNode implements ClusterHalf {
       default:
         this.#presence.receive(envelope)
     }
-  }
-
-  #within(work: Promise<unknown>): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = this.#options.clock.after(closeWithin, resolve)
-      const done = () => {
-        cancel()
-        resolve()
-      }
-      work.then(done, done)
-    })
   }
 }

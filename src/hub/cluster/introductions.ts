@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { NodeRecord } from '../cluster.ts'
 import type { Members } from './members.ts'
+import { settledWithin } from './settled-within.ts'
 
 /** Milliseconds that a node waits to be known. By then the others have looked by themselves, or cannot. */
 const within = 2_000
@@ -32,13 +33,7 @@ export class Introductions {
 
   /** Resolves when the others know this life of this node, or have had the time for it. */
   introduce(incarnation: number): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = this.#context.clock.after(within, resolve)
-      void this.#context.ask(incarnation).then(() => {
-        cancel()
-        resolve()
-      })
-    })
+    return settledWithin(this.#context.clock, within, this.#context.ask(incarnation))
   }
 
   /** Another node introduces itself. Resolves to whether it is known. */

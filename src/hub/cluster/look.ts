@@ -21,15 +21,15 @@ export class Look {
   readonly #waiting = new Set<() => void>()
   readonly #joined: (user: string) => void
   readonly #now: () => number
-  readonly #listed: () => boolean
+  readonly #begun: () => boolean
   /** Whether what is told just now was there before. */
   #old = false
 
-  /** @param listed whether it is known which nodes there are: before, nothing is everything */
-  constructor(grace: number, now: () => number, listed: () => boolean, joined: (user: string) => void) {
+  /** @param begun whether it is known which nodes there are, and they are heard: before, nothing is everything */
+  constructor(grace: number, now: () => number, begun: () => boolean, joined: (user: string) => void) {
     this.roster = new Roster(grace)
     this.#now = now
-    this.#listed = listed
+    this.#begun = begun
     this.#joined = joined
   }
 
@@ -46,7 +46,7 @@ export class Look {
   /** Resolves when nothing is unknown, or the look is given up on waiting. */
   wait(): { readonly known: Promise<void>; readonly stop: () => void } {
     const { promise, resolve } = Promise.withResolvers<void>()
-    if (this.#listed() && this.unknown().length === 0) resolve()
+    if (this.#begun() && this.unknown().length === 0) resolve()
     else this.#waiting.add(resolve)
     const stop = () => {
       this.#waiting.delete(resolve)
@@ -96,7 +96,7 @@ export class Look {
 
   /** Settles when everything is known. */
   check(): void {
-    if (!this.#listed() || this.unknown().length > 0) return
+    if (!this.#begun() || this.unknown().length > 0) return
     this.release()
     this.settle()
   }

@@ -56,8 +56,9 @@ export class Presence {
   readonly #unsettled = new Map<Look, number>()
   /** Whether nothing is heard. */
   #down = true
-  /** Whether the registry has told which nodes there are. */
+  /** Whether the registry has told which nodes there are, and whether they could be heard since this node began. */
   #listed = false
+  #heard = false
   #flushing = false
   #asking = false
   #cancel: (() => void) | null = null
@@ -140,10 +141,16 @@ export class Presence {
     this.#schedule()
   }
 
-  /** The registry has told of all nodes, for the first time: those who are at them were there before. */
+  /** The registry has told of all nodes. */
   listed(): void {
     if (this.#listed) return
     this.#listed = true
+    this.#begin()
+  }
+
+  /** For the first time the others are known and heard: those who are at them were there before. */
+  #begin(): void {
+    if (!this.#listed || !this.#heard) return
     for (const look of this.#looks.values()) {
       look.reopen()
       this.#settleLater(look)
@@ -163,6 +170,10 @@ export class Presence {
     this.#own.hurry(this.#context.clock.now())
     this.#requests.restart()
     this.#schedule()
+    if (!this.#heard) {
+      this.#heard = true
+      this.#begin()
+    }
     for (const [room, look] of this.#looks) {
       for (const [node, copy] of look.copies) {
         copy.doubt()
@@ -220,7 +231,7 @@ export class Presence {
     const look = new Look(
       grace,
       () => clock.now(),
-      () => this.#listed,
+      () => this.#listed && this.#heard,
       (user) => this.#context.joined(room, user),
     )
     this.#looks.set(room, look)

@@ -10,6 +10,11 @@ export interface WorldBroker {
   readonly driver: ClusterDriver
 }
 
+export interface WorldOptions {
+  readonly lease?: LeaseTimes
+  readonly watched?: readonly string[]
+}
+
 /** One connection, with what it got. */
 export interface WorldClient {
   readonly id: string
@@ -37,7 +42,7 @@ export class WorldNode implements LocalHub {
     broker: WorldBroker,
     clock: Clock,
     lose: (channel: string) => boolean = () => false,
-    lease = usualLease,
+    { lease = usualLease, watched = [] }: WorldOptions = {},
   ) {
     this.id = id
     const log = { info() {}, warn() {} }
@@ -51,6 +56,7 @@ export class WorldNode implements LocalHub {
       facts: () => ({ id, address: null, state: 'active', connections: this.clients.size }),
       failed: (error) => this.failures.push(error),
       random: () => 0.5,
+      watched,
       hasPresence: (room) => room.startsWith('p'),
       history: (room) => (room.startsWith('h') ? { size: 50, age: 300_000 } : null),
       presenceGrace: 5_000,
