@@ -33,6 +33,7 @@ import { OwnStanding } from './own-standing.ts'
 import { Presence } from './presence.ts'
 import { Probe } from './probe.ts'
 import { Questions } from './questions.ts'
+import { registryListener } from './registry-listener.ts'
 import { Relay, relayed } from './relay.ts'
 import { settledWithin } from './settled-within.ts'
 
@@ -348,55 +349,15 @@ export class ClusterNode implements ClusterHalf {
   }
 
   #registryEvents(): RegistryEvents {
-    const { events } = this
-    return {
-      joined: (node) => {
-        this.#members.joined(node)
-        this.#introductions.joined(node)
-        this.#presence.nodeJoined(node.id)
-        events.emit('node.joined', { node })
-      },
-      changed: (node) => {
-        this.#members.changed(node)
-        events.emit('node.changed', { node })
-      },
-      suspected: (node) => {
-        this.#members.suspect(node.id)
-        this.questions.gone(node.id, 'suspected')
-        events.emit('node.suspected', { node })
-      },
-      recovered: (node) => {
-        this.#members.recovered(node.id)
-        events.emit('node.recovered', { node })
-      },
-      left: (node, why) => {
-        this.#members.left(node)
-        this.questions.gone(node.id, 'left')
-        this.#presence.nodeLeft(node.id)
-        events.emit('node.left', { node, why })
-      },
-      lost: (why) => {
-        this.#standing.lose()
-        events.emit('lease.lost', { why })
-      },
-      doubted: () => {
-        this.#standing.doubt(true)
-        events.emit('lease.doubted', {})
-      },
-      regained: (self) => {
-        this.#hold(self)
-        events.emit('lease.regained', { node: self })
-      },
-      down: (reason) => {
-        this.#members.unlisted()
-        events.emit('registry.down', { reason })
-      },
-      up: () => {
-        this.#members.listed()
-        events.emit('registry.up', {})
-        this.#standing.doubt(false)
-      },
-    }
+    return registryListener({
+      members: this.#members,
+      introductions: this.#introductions,
+      presence: this.#presence,
+      questions: this.questions,
+      standing: this.#standing,
+      events: this.events,
+      hold: (self) => this.#hold(self),
+    })
   }
 
   #hold(self: NodeRecord): void {

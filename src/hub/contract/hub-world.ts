@@ -10,6 +10,9 @@ export interface WorldBroker {
   readonly driver: ClusterDriver
 }
 
+/** Whether something that arrives is lost. */
+export type Lose = (channel: string, payload: Uint8Array) => boolean
+
 export interface WorldOptions {
   readonly lease?: LeaseTimes
   readonly watched?: readonly string[]
@@ -41,7 +44,7 @@ export class WorldNode implements LocalHub {
     id: string,
     broker: WorldBroker,
     clock: Clock,
-    lose: (channel: string) => boolean = () => false,
+    lose: Lose = () => false,
     { lease = usualLease, watched = [] }: WorldOptions = {},
   ) {
     this.id = id
@@ -169,13 +172,13 @@ export class WorldNode implements LocalHub {
 const whole = Symbol('whole')
 
 /** A bus that loses what it is told to, in silence: more than the port allows, so that healing is seen. */
-function losing(bus: Bus, lose: (channel: string) => boolean): Bus {
+function losing(bus: Bus, lose: Lose): Bus {
   return {
     start: (events, patience) =>
       bus.start(
         {
           message(channel, payload) {
-            if (!lose(channel)) events.message(channel, payload)
+            if (!lose(channel, payload)) events.message(channel, payload)
           },
           down: (reason) => events.down(reason),
           up: () => events.up(),

@@ -1,7 +1,7 @@
 import { seededRandom } from '../../../core/balancing/contract/seeded-random.ts'
 import type { Cluster, ClusterDriver } from '../../../hub/cluster.ts'
 import { combine } from '../../../hub/combine.ts'
-import { WorldNode, type WorldOptions } from '../../../hub/contract/hub-world.ts'
+import { type Lose, WorldNode, type WorldOptions } from '../../../hub/contract/hub-world.ts'
 import { VirtualClock } from '../../../hub/contract/virtual-clock.ts'
 import { MemoryBroker } from '../memory-broker.ts'
 
@@ -16,7 +16,7 @@ export class MemoryWorld {
   readonly nodes: WorldNode[] = []
   /** Nodes that died without a word: their connections are cut and stay so. */
   readonly crashed: WorldNode[] = []
-  lose: (channel: string) => boolean = () => false
+  lose: Lose = () => false
   readonly #made = new Map<WorldNode, Record<Part, Cluster>>()
 
   constructor(seed = 1) {
@@ -38,7 +38,13 @@ export class MemoryWorld {
       },
     })
     const driver = combine({ bus: remember('bus'), registry: remember('registry') })
-    const node = new WorldNode(id, { driver }, this.clock, (channel) => this.lose(channel), options)
+    const node = new WorldNode(
+      id,
+      { driver },
+      this.clock,
+      (channel, payload) => this.lose(channel, payload),
+      options,
+    )
     this.#made.set(node, made as Record<Part, Cluster>)
     this.nodes.push(node)
     return node
@@ -62,6 +68,13 @@ export class MemoryWorld {
 
   kick(node: WorldNode): void {
     this.brokers.bus.kick(this.#partOf(node, 'bus'))
+  }
+
+  /** Is not one of the nodes any more, though it goes on: another has taken its name, or will. */
+  forget(node: WorldNode): void {
+    this.heal(node, 'bus', 'registry')
+    this.nodes.splice(this.nodes.indexOf(node), 1)
+    this.crashed.push(node)
   }
 
   /** Dies without a word. */
