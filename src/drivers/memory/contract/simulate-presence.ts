@@ -47,6 +47,7 @@ export class PresenceSimulation {
       if (random() < 0.1) void this.#ask(this.#pick(nodes) as WorldNode)
       await clock.advance(this.#pause())
     }
+    await this.#lastAct()
     await this.#end()
     await this.#world.close()
     return this.#problems
@@ -93,6 +94,25 @@ export class PresenceSimulation {
     else await this.#stop()
   }
 
+  /**
+   * Nodes are apart for longer than a change is told again and than a room is looked at that nobody is in, and nothing
+   * happens afterwards that would tell of what was missed.
+   */
+  async #lastAct(): Promise<void> {
+    const { clock, nodes, random } = this.#world
+    for (const node of nodes) {
+      const dice = random()
+      if (dice < 0.3) this.#isolate(node, 'bus')
+      else if (dice < 0.4) this.#isolate(node, 'registry')
+      else if (dice < 0.5) this.#isolate(node, 'bus', 'registry')
+      const leaves = this.#watching.has(node) ? 0.3 : 1
+      for (const client of [...node.clients.values()]) {
+        if (client.user.startsWith('u') && random() < leaves) node.disconnect(client)
+      }
+    }
+    await clock.advance(random() < 0.5 ? 35_000 + random() * 30_000 : random() * 12_000)
+  }
+
   #isolate(node: WorldNode, ...parts: ('bus' | 'registry')[]): void {
     this.#world.cut(node, ...parts)
     if (parts.includes('bus')) this.#cut.add(node.id)
@@ -111,6 +131,13 @@ export class PresenceSimulation {
     this.#cut.delete(id)
     const node = world.make(id)
     this.#watch(node)
+    node.half.events.on('node.left', ({ node: gone, why }) => {
+      const late = why === 'dead' ? world.nodes.find((each) => each.id === gone.id) : undefined
+      if (!late?.half.ready()) return
+      const [self] = late.half.nodes()
+      if (self?.incarnation === gone.incarnation)
+        this.#complain(`${gone.id} is ready, and ${id} has let it go`)
+    })
     void node.half.start(60_000)
   }
 
