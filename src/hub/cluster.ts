@@ -70,8 +70,9 @@ export interface CombineParts {
  * Carries bytes between nodes by channel, at most once.
  *
  * Order: what one node publishes on one channel arrives in the order of the calls, at every subscriber, itself
- * included (a publisher that subscribes MUST hear itself: that is how a deaf node finds out). Between channels and
- * between nodes there is no order. A message MUST NOT arrive twice. A message MAY be lost while `down`, and never
+ * included (a publisher that subscribes MUST hear itself: that is how a deaf node finds out). What was rejected as
+ * `CLUSTER_UNCERTAIN` MAY arrive behind what was published over a later connection, as a network may keep it for long;
+ * the hub refuses it then. Between channels and between nodes there is no order. A message MUST NOT arrive twice. A message MAY be lost while `down`, and never
  * silently otherwise: when a driver loses its subscriptions or drops messages (a broker that cuts a slow subscriber)
  * it MUST say `down` and, after every subscription is in force again, `up`. A broker that stops answering without
  * closing anything MUST be found out (`down`) within 10 s.

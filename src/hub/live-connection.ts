@@ -84,6 +84,11 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
   readonly protocol: string | null
   /** Names of its rooms, kept by the hub; null: none. */
   roomNames: Set<string> | null = null
+  /**
+   * By room: what it had when it came into one whose history could not be read. When the node catches up, it delivers
+   * what it has missed itself, and this client may have got that elsewhere. Null: nothing.
+   */
+  had: Map<string, Position> | null = null
   /** Grows with each message in and out. */
   activity = 0
   readonly #host: ConnectionHost

@@ -33,6 +33,10 @@ export function recover(
       resolve(notJoined)
       return
     }
+    if (position === null && since !== null) {
+      connection.had ??= new Map()
+      connection.had.set(room, since)
+    }
     for (const { position: place, data } of messages) {
       connection.deliver(new Message(rules.stamp(room, data, place)), null)
     }

@@ -12,13 +12,13 @@ export interface PresencePage {
   readonly users: readonly string[]
   /** Give it as `after` for the next page, on the same node; null after the last. */
   readonly next: number | null
-  /** Nodes whose users may not be among them. */
+  /** Nodes of whose users not everything is known just now: of those who are listed some may have gone. */
   readonly missing: readonly Missing[]
 }
 
 export interface PresenceCount {
   readonly count: number
-  /** Nodes whose part may not be in it. */
+  /** Nodes whose part may not be in it, or be an old one. */
   readonly missing: readonly Missing[]
 }
 

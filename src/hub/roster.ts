@@ -75,9 +75,8 @@ export class Roster implements LocalHub {
 
   apply(to: Address, order: Order): number {
     if (order.do === 'send') {
-      const { data, position, except, key } = order
-      const sent = to.kind === 'room' ? this.#rules.stamp(to.name, data, position) : data
-      return this.#send(to, new Message(sent), except, key)
+      const sent = to.kind === 'room' ? this.#rules.stamp(to.name, order.data, order.position) : order.data
+      return this.#send(to, new Message(sent), order)
     }
     // They may leave the room that is being walked over.
     const concerned = [...this.#of(to)]
@@ -89,11 +88,12 @@ export class Roster implements LocalHub {
     return concerned.length
   }
 
-  /** Sends one message to all of them but one. */
-  #send(to: Address, message: Message, except: string | null, key: string | null): number {
+  /** Sends one message to all of them but one, and but those who have it. */
+  #send(to: Address, message: Message, { except, key, position }: Extract<Order, { do: 'send' }>): number {
     let count = 0
     for (const connection of this.#of(to)) {
       if (connection.id === except) continue
+      if (connection.had !== null && to.kind === 'room' && has(connection.had, to.name, position)) continue
       count++
       connection.deliver(message, key)
     }
@@ -122,6 +122,7 @@ export class Roster implements LocalHub {
   leave(connection: LiveConnection, room: string): boolean {
     if (connection.roomNames?.delete(room) !== true) return false
     if (connection.roomNames.size === 0) connection.roomNames = null
+    connection.had?.delete(room)
     const last = this.#rooms.remove(room, connection)
     this.#tellPresence(connection, room)
     if (last) this.cluster.roomEmptied(room)
@@ -160,4 +161,11 @@ export class Roster implements LocalHub {
     const connection = this.#connections.get(to.id)
     return connection === undefined ? nobody : [connection]
   }
+}
+
+/** Whether a client that came in with its position, and without what it missed, has this already. */
+function has(had: ReadonlyMap<string, Position>, room: string, position: Position | null): boolean {
+  const last = had.get(room)
+  if (last === undefined || position === null) return false
+  return last.epoch === position.epoch && position.offset <= last.offset
 }

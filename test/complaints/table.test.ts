@@ -1,8 +1,8 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { namedTest, readPage, testsExist } from '../support/named-tests.ts'
 
-const root = new URL('../../', import.meta.url)
-const page = readFileSync(new URL('docs/complaints.md', root), 'utf8')
+const page = readPage('docs/complaints.md')
 
 /** The rows of all tables of the page: the number first, then the cells. */
 const rows = [...page.matchAll(/^\| (\d+) +\|(.*)\|$/gm)].map(([, number, cells]) => {
@@ -13,8 +13,7 @@ const rows = [...page.matchAll(/^\| (\d+) +\|(.*)\|$/gm)].map(([, number, cells]
 const held = rows
   .filter(({ cells }) => cells.length === 3)
   .map(({ number, cells }) => {
-    const [, file, name] = /^`(test\/[\w/-]+\.test\.ts)`: "(.+)"$/.exec(cells[2] as string) ?? []
-    return { number, file, name }
+    return { number, ...namedTest(cells[2] as string) }
   })
 
 test('every complaint of the survey stands in one of the two tables', () => {
@@ -25,19 +24,10 @@ test('every complaint of the survey stands in one of the two tables', () => {
   )
 })
 
-test.each(held)('$number: $file has "$name"', ({ file, name }) => {
-  if (file === undefined || name === undefined)
-    throw new Error('expected `test/file.test.ts`: "name of a test"')
-  const place = new URL(file, root)
-  expect(existsSync(place)).toBe(true)
-  const titles = readFileSync(place, 'utf8')
-    .split('\n')
-    .filter((line) => /^\s*(test|describe)\b|^\s*['"`]/.test(line))
-  expect(titles.filter((line) => line.includes(name))).not.toEqual([])
-})
+testsExist('$number: $file has "$name"', held)
 
 test('every file of test/complaints stands in the table', () => {
-  const files = readdirSync(new URL('test/complaints/', root)).filter((file) => file !== 'table.test.ts')
+  const files = readdirSync(new URL('.', import.meta.url)).filter((file) => file !== 'table.test.ts')
   const named = new Set(held.map(({ file }) => file))
   expect(files.filter((file) => !named.has(`test/complaints/${file}`))).toEqual([])
 })

@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { seededRandom } from '../../core/balancing/contract/seeded-random.ts'
+import { roomChannel } from '../../hub/cluster/channels.ts'
+import { encode } from '../../hub/cluster/envelope.ts'
 import { WorldNode } from '../../hub/contract/hub-world.ts'
 import { VirtualClock } from '../../hub/contract/virtual-clock.ts'
 import { MemoryBroker } from './memory-broker.ts'
@@ -151,6 +153,37 @@ describe('orders', () => {
   })
 })
 
+test('what comes late, over a connection to the broker that its node has given up, is refused', async () => {
+  world = new World()
+  const [a, b] = (await world.start(2)) as [WorldNode, WorldNode]
+  const member = b.connect('1')
+  b.join(member, 'r')
+  await world.clock.advance(100)
+  const { incarnation } = b.half.nodes().find(({ id }) => id === 'a') as { incarnation: number }
+  // The network lets go of what it had kept: it comes in the name of `a`, over no connection of `a` any more.
+  const { bus } = new WorldNode('network', world.broker, world.clock).made
+  void bus.start({ message() {}, down() {}, up() {} }, 1_000)
+  await world.clock.advance(100)
+  const kept = (session: number) => {
+    const order = { do: 'send', data: `kept ${session}`, except: null, key: null, position: null } as const
+    const message = { kind: 'orders', orders: [{ to: room('r'), order }] } as const
+    void bus.publish(roomChannel('r'), encode({ id: 'a', incarnation, session }, message))
+    return world.clock.advance(100)
+  }
+  await kept(0)
+  world.broker.cut(a.made)
+  await world.clock.advance(1_000)
+  world.broker.heal(a.made)
+  await world.clock.advance(5_000)
+  void a.send(room('r'), 'new')
+  await world.clock.advance(100)
+  await kept(0)
+  await kept(1)
+  expect(got(member)).toEqual(['kept 0', 'new', 'kept 1'])
+  expect(b.half.stats().refused).toBe(1)
+  await bus.close()
+})
+
 describe('a node that hears nothing though its connection stands', () => {
   test('is not ready, connects anew, and is ready again', async () => {
     world = new World()
@@ -290,5 +323,63 @@ describe('presence', () => {
     await world.clock.advance(5_000 + 5_000 + 2_000)
     expect(await present(a, 'p')).toEqual(['1'])
     expect(a.told).toEqual(['join p 1', 'join p 2', 'leave p 2'])
+  })
+
+  test('says of whom it may not know everything: who is silent, and all others while the broker is away', async () => {
+    world = new World()
+    const [a, b, c] = (await world.start(3)) as [WorldNode, WorldNode, WorldNode]
+    for (const node of [a, b, c]) node.join(node.connect(node.id), 'p')
+    await world.clock.advance(1_000)
+    world.crash(c)
+    await world.clock.advance(10_000)
+    expect(await a.half.presence.count('p')).toEqual({
+      value: 3,
+      missing: [{ node: 'c', reason: 'suspected' }],
+    })
+    world.broker.cut(b.made)
+    await world.clock.advance(100)
+    // At once: nobody is waited for who cannot be heard.
+    expect(await b.half.presence.devices('p', 'a')).toEqual({
+      value: 1,
+      missing: [
+        { node: 'a', reason: 'unreachable' },
+        { node: 'c', reason: 'unreachable' },
+      ],
+    })
+    expect(await b.half.presence.count('p-other')).toMatchObject({ value: 0, missing: [{}, {}] })
+    world.broker.heal(b.made)
+    await world.clock.advance(30_000)
+    expect(await present(b, 'p')).toEqual(['a', 'b'])
+    expect(await b.half.presence.count('p')).toEqual({ value: 2, missing: [] })
+  })
+
+  test('waits for a node that takes a new lease meanwhile', async () => {
+    world = new World()
+    const [a, b] = (await world.start(2)) as [WorldNode, WorldNode]
+    for (const node of [a, b]) node.join(node.connect(node.id), 'p')
+    await world.clock.advance(1_000)
+    world.broker.stop()
+    world.broker.forget()
+    await world.clock.advance(1_000)
+    // What it tells of its users is lost until it has the new one.
+    world.lose = (channel) => channel.startsWith('node.')
+    world.broker.start()
+    world.clock.after(4_000, () => {
+      world.lose = () => false
+    })
+    const early: object[] = []
+    let whole = 0
+    for (let asked = 0; asked < 1_000; asked++) {
+      const before = world.clock.now()
+      void a.half.presence.count('p').then(({ missing }) => {
+        const took = world.clock.now() - before
+        if (missing.length === 0) whole += 1
+        if (missing.some(({ reason }) => reason === 'timeout') && took < 5_000) early.push({ missing, took })
+      })
+      await world.clock.advance(10)
+    }
+    await world.clock.advance(10_000)
+    expect(early).toEqual([])
+    expect(whole).toBeGreaterThan(0)
   })
 })

@@ -23,7 +23,7 @@ import {
   userChannel,
 } from './channels.ts'
 import type { ClusterEvents, ClusterStats } from './cluster-events.ts'
-import { decode, type Envelope, type NodeMessage } from './envelope.ts'
+import { decode, type Envelope, type NodeMessage, type Sender } from './envelope.ts'
 import { HistoryRooms } from './history-rooms.ts'
 import { Interest } from './interest.ts'
 import { Introductions } from './introductions.ts'
@@ -85,6 +85,7 @@ export class ClusterNode implements ClusterHalf {
   readonly #introductions: Introductions
   readonly #listeners: NodeListeners
   readonly #standing: OwnStanding
+  #session = 0
   #wasReady = false
   #refused = 0
   #closed = false
@@ -100,7 +101,9 @@ export class ClusterNode implements ClusterHalf {
       introduce: (incarnation) => this.#introduce(incarnation),
       changed: () => this.#checkReady(),
     })
-    const sender = () => ({ id: this.#id, incarnation: this.#standing.incarnation })
+    const sender = (): Sender => {
+      return { id: this.#id, incarnation: this.#standing.incarnation, session: this.#session }
+    }
     this.#members = new Members(this.#id)
     this.#interest = new Interest(cluster.bus, clock, 1_000)
     this.#relay = new Relay(cluster.bus, clock, sender, () => (this.#alone ? 'held' : this.#standing.lease))
@@ -293,7 +296,7 @@ export class ClusterNode implements ClusterHalf {
     this.#standing.lose()
   }
 
-  #historyRooms(sender: () => { id: string; incarnation: number }): HistoryRooms | null {
+  #historyRooms(sender: () => Sender): HistoryRooms | null {
     const { cluster, clock, history, local, maxRecovered } = this.#options
     if (cluster.history === null) return null
     return new HistoryRooms({
@@ -330,6 +333,9 @@ export class ClusterNode implements ClusterHalf {
       },
       up: () => {
         this.events.emit('bus.up', {})
+        // What was begun before goes first: behind anything of the new session it would be refused.
+        this.#relay.flush()
+        this.#session += 1
         this.#setBus(true)
         this.#history?.up()
       },
@@ -390,7 +396,7 @@ export class ClusterNode implements ClusterHalf {
     const envelope = decode(payload)
     if (envelope === null) this.#refused += 1
     else if (envelope.node === this.#id) this.#hearSelf(envelope)
-    else if (this.#members.accepts(envelope.node, envelope.incarnation)) {
+    else if (this.#members.accepts(envelope)) {
       if (!this.#members.isLife(envelope.node, envelope.incarnation)) this.#hearStranger(envelope.node)
       this.#take(envelope)
     } else this.#refused += 1

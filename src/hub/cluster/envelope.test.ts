@@ -60,10 +60,11 @@ const message: fc.Arbitrary<NodeMessage> = fc.oneof(
 
 test('what a node says is what the others read', () => {
   fc.assert(
-    fc.property(message, whole, (said, incarnation) => {
-      expect(decode(encode({ id: 'n1', incarnation }, said))).toEqual({
+    fc.property(message, whole, whole, (said, incarnation, session) => {
+      expect(decode(encode({ id: 'n1', incarnation, session }, said))).toEqual({
         node: 'n1',
         incarnation,
+        session,
         message: said,
       })
     }),
@@ -76,7 +77,7 @@ test('orders that are added one by one are one message', () => {
     to: { kind: 'room', name: 'r' } as const,
     order: { do: 'join', room: `${number}` } as const,
   }))
-  const writer = beginOrders({ id: 'n', incarnation: 7 })
+  const writer = beginOrders({ id: 'n', incarnation: 7, session: 0 })
   for (const each of orders) writeOrder(writer, each)
   expect(decode(writer.finish())?.message).toEqual({ kind: 'orders', orders })
 })
@@ -94,13 +95,16 @@ test('bytes that are nothing of the kind are null, and never an error', () => {
 })
 
 test('a message that is cut short is null', () => {
-  const whole = encode({ id: 'node', incarnation: 5 }, { kind: 'event', name: 'name', value: '"value"' })
+  const whole = encode(
+    { id: 'node', incarnation: 5, session: 0 },
+    { kind: 'event', name: 'name', value: '"value"' },
+  )
   for (let length = 0; length < whole.length; length++) expect(decode(whole.subarray(0, length))).toBeNull()
 })
 
 test('a text keeps what looks like a byte order mark', () => {
   const said = { kind: 'event', name: '\ufeffname', value: '"\ufeff"' } as const
-  expect(decode(encode({ id: 'n', incarnation: 1 }, said))?.message).toEqual(said)
+  expect(decode(encode({ id: 'n', incarnation: 1, session: 0 }, said))?.message).toEqual(said)
 })
 
 test.each([0, 1005, 1006, 1015, 5000, 70_000])(
@@ -109,7 +113,9 @@ test.each([0, 1005, 1006, 1015, 5000, 70_000])(
     const order = { do: 'close', reason: { code, reason: '' } } as const
     const good = { to: { kind: 'room', name: 'r' }, order: { do: 'join', room: 's' } } as const
     const orders = [good, { to: { kind: 'everybody' }, order }, good] as const
-    expect(decode(encode({ id: 'n', incarnation: 1 }, { kind: 'orders', orders }))?.message).toEqual({
+    expect(
+      decode(encode({ id: 'n', incarnation: 1, session: 0 }, { kind: 'orders', orders }))?.message,
+    ).toEqual({
       kind: 'orders',
       orders: [good, good],
       unread: 1,
@@ -121,7 +127,9 @@ test('a reason for a Close is cut to what fits', () => {
   const order = { do: 'close', reason: { code: 4000, reason: 'x'.repeat(200) } } as const
   const orders = [{ to: { kind: 'everybody' }, order }] as const
   const cut = { ...order, reason: { code: 4000, reason: 'x'.repeat(123) } }
-  expect(decode(encode({ id: 'n', incarnation: 1 }, { kind: 'orders', orders }))?.message).toEqual({
+  expect(
+    decode(encode({ id: 'n', incarnation: 1, session: 0 }, { kind: 'orders', orders }))?.message,
+  ).toEqual({
     kind: 'orders',
     orders: [{ to: { kind: 'everybody' }, order: cut }],
   })
@@ -129,7 +137,7 @@ test('a reason for a Close is cut to what fits', () => {
 
 test('an order of a kind that a newer version has is left out, and no other with it', () => {
   const good = { to: { kind: 'room', name: 'r' }, order: { do: 'join', room: 's' } } as const
-  const writer = beginOrders({ id: 'n', incarnation: 1 })
+  const writer = beginOrders({ id: 'n', incarnation: 1, session: 0 })
   writeOrder(writer, good)
   const mark = writer.begin()
   writer

@@ -3,7 +3,7 @@ import type { Address, Order } from '../local.ts'
 import { WireReader, WireWriter } from './wire.ts'
 
 /** Which version of the format this is. Nodes ignore what has another one. */
-const version = 1
+const version = 2
 
 /** An order and whom it is for. */
 export interface Directed {
@@ -55,10 +55,11 @@ export type NodeMessage =
   | { readonly kind: 'event'; readonly name: string; readonly value: string }
   | { readonly kind: 'probe'; readonly count: number }
 
-/** A message with who sent it, in which life. */
+/** A message with who sent it, in which life, and over which of its connections to the broker. */
 export interface Envelope {
   readonly node: string
   readonly incarnation: number
+  readonly session: number
   readonly message: NodeMessage
 }
 
@@ -66,6 +67,8 @@ export interface Envelope {
 export interface Sender {
   readonly id: string
   readonly incarnation: number
+  /** Counts its connections to the broker: what comes late over one that it has given up is refused. */
+  readonly session: number
 }
 
 const kinds = [
@@ -154,13 +157,16 @@ export function decode(bytes: Uint8Array): Envelope | null {
   const kind = kinds[reader.byte()]
   const node = reader.text()
   const incarnation = reader.number()
+  const session = reader.number()
   if (kind === undefined || reader.bad || node === '') return null
   const message = readMessage(reader, kind)
-  return message === null || reader.bad ? null : { node, incarnation, message }
+  return message === null || reader.bad ? null : { node, incarnation, session, message }
 }
 
 function head(sender: Sender, kind: NodeMessage['kind']): WireWriter {
-  return new WireWriter().byte(version).byte(kinds.indexOf(kind)).text(sender.id).number(sender.incarnation)
+  const { id, incarnation, session } = sender
+  const writer = new WireWriter().byte(version).byte(kinds.indexOf(kind))
+  return writer.text(id).number(incarnation).number(session)
 }
 
 function readMessage(reader: WireReader, kind: NodeMessage['kind']): NodeMessage | null {

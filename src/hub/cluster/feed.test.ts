@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { HistorySlice, Position } from '../cluster.ts'
 import { HistoryLog } from '../history-log.ts'
-import { Feed, type Gap } from './feed.ts'
+import { Feed, type FeedRecovery, type Gap } from './feed.ts'
 
 const limits = { size: 1_000, age: 60_000 }
 
@@ -11,6 +11,7 @@ function rig() {
   const delivered: number[] = []
   const gaps: Gap[] = []
   const reads: (() => void)[] = []
+  const failures: (() => void)[] = []
   let readings = 0
   const feed = new Feed({
     clock: { now: () => 0, after: () => () => {}, soon: queueMicrotask },
@@ -19,7 +20,10 @@ function rig() {
       readings += 1
       if (readings > 100) return new Promise<HistorySlice>(() => {})
       const slice = log.read('lobby', since, limit)
-      return new Promise((resolve) => reads.push(() => resolve(slice)))
+      return new Promise((resolve, reject) => {
+        reads.push(() => resolve(slice))
+        failures.push(() => reject(new Error('the broker is away')))
+      })
     },
     deliver: ({ offset }) => delivered.push(offset),
     gap: (gap) => gaps.push(gap),
@@ -31,9 +35,11 @@ function rig() {
     gaps,
     append: () => log.append('lobby', new Uint8Array(), limits),
     readings: () => readings,
-    /** Answers the reads that were begun so far. */
-    async answer() {
-      for (const read of reads.splice(0)) read()
+    /** Answers the reads that were begun so far, or fails them. */
+    async answer(how: 'well' | 'badly' = 'well') {
+      for (const read of how === 'well' ? reads : failures) read()
+      reads.splice(0)
+      failures.splice(0)
       for (let turn = 0; turn < 10; turn++) await Promise.resolve()
     },
   }
@@ -72,4 +78,20 @@ test.each([
   append()
   hear(2)
   expect(delivered).toEqual([2])
+})
+
+test('who comes back while a read fails is sent the last of what there is, and nothing that it has', async () => {
+  const { append, hear, answer, feed } = await live()
+  for (let offset = 2; offset <= 6; offset++) {
+    append()
+    hear(offset)
+  }
+  const { epoch } = feed.position as Position
+  const admitted: FeedRecovery[] = []
+  void feed.recover({ epoch, offset: 4 }, 500, (recovery) => admitted.push(recovery))
+  await answer('badly')
+  await answer()
+  expect(admitted.map(({ messages, complete }) => [messages.map(({ offset }) => offset), complete])).toEqual([
+    [[5, 6], false],
+  ])
 })

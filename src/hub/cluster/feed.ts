@@ -155,7 +155,7 @@ export class Feed {
     }
     const slice = await this.#read(null, most)
     for (let wait = this.#unsettled(); wait !== null; wait = this.#unsettled()) await wait
-    admit(this.#tail(slice, most))
+    admit(this.#tail(slice, since, most))
   }
 
   /** Everything after `since`; null when that cannot be had. */
@@ -167,11 +167,12 @@ export class Feed {
     return { position: this.position, messages, complete: true }
   }
 
-  /** The last of what there is. */
-  #tail(slice: HistorySlice | null, most: number): FeedRecovery {
+  /** The last of what there is and may be new to whoever has everything up to `since`. */
+  #tail(slice: HistorySlice | null, since: Position, most: number): FeedRecovery {
     if (this.#state !== 'live') return { position: null, messages: [], complete: false }
     const messages = this.#join(slice?.top.epoch === this.#epoch ? slice.messages : [])
-    const kept = this.#reaches(messages) ? messages.slice(-most) : []
+    const unseen = since.epoch === this.#epoch ? since.offset : 0
+    const kept = this.#reaches(messages) ? messages.slice(-most).filter(({ offset }) => offset > unseen) : []
     return { position: this.position, messages: kept, complete: false }
   }
 

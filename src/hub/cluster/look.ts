@@ -43,10 +43,15 @@ export class Look {
     return [...this.copies].filter(([, copy]) => !copy.known).map(([node]) => node)
   }
 
-  /** Resolves when nothing is unknown, or the look is given up on waiting. */
+  /** Whether everything is known. */
+  get complete(): boolean {
+    return this.#begun() && this.unknown().length === 0
+  }
+
+  /** Resolves when it is complete, or the look is given up on waiting. */
   wait(): { readonly known: Promise<void>; readonly stop: () => void } {
     const { promise, resolve } = Promise.withResolvers<void>()
-    if (this.#begun() && this.unknown().length === 0) resolve()
+    if (this.complete) resolve()
     else this.#waiting.add(resolve)
     const stop = () => {
       this.#waiting.delete(resolve)
@@ -96,7 +101,7 @@ export class Look {
 
   /** Settles when everything is known. */
   check(): void {
-    if (!this.#begun() || this.unknown().length > 0) return
+    if (!this.complete) return
     this.release()
     this.settle()
   }

@@ -1,4 +1,5 @@
 import type { NodeRecord } from '../cluster.ts'
+import type { Envelope } from './envelope.ts'
 
 /** Ended lives that are remembered, so that what they said late is refused. */
 const maxEnded = 4_096
@@ -15,6 +16,8 @@ export class Members {
   #complete = false
   /** Last incarnation that has ended, least recent first. */
   readonly #ended = new Map<string, number>()
+  /** The last connection to the broker over which a life of a node was heard. */
+  readonly #sessions = new Map<string, { readonly incarnation: number; readonly session: number }>()
 
   constructor(self: string) {
     this.#self = self
@@ -60,13 +63,20 @@ export class Members {
 
   /**
    * Whether something that was said in this life of a node is to be taken. One that the registry has not told of yet
-   * may be new; one that has ended is refused.
+   * may be new; one that has ended is refused. So is what comes over a connection to the broker that the node has given
+   * up, behind what came over a later one: the network may keep it for long, and it would be out of order.
    */
-  accepts(node: string, incarnation: number): boolean {
-    if (node === this.#self) return false
-    return (
-      incarnation >= (this.#live.get(node)?.incarnation ?? 0) && incarnation > (this.#ended.get(node) ?? -1)
-    )
+  accepts({ node, incarnation, session }: Pick<Envelope, 'node' | 'incarnation' | 'session'>): boolean {
+    if (node === this.#self || incarnation <= (this.#ended.get(node) ?? -1)) return false
+    const live = this.#live.get(node)
+    if (live === undefined) return true
+    if (incarnation < live.incarnation) return false
+    const last = this.#sessions.get(node)
+    if (last?.incarnation === incarnation && last.session >= session) return last.session === session
+    if (last === undefined || last.incarnation <= incarnation) {
+      this.#sessions.set(node, { incarnation, session })
+    }
+    return true
   }
 
   /** The registry has told of all nodes. */
@@ -109,6 +119,7 @@ export class Members {
     this.#live.delete(node.id)
     this.#strangers.delete(node.id)
     this.#suspected.delete(node.id)
+    this.#sessions.delete(node.id)
     const last = Math.max(this.#ended.get(node.id) ?? 0, node.incarnation)
     this.#ended.delete(node.id)
     this.#ended.set(node.id, last)

@@ -184,6 +184,7 @@ export class Presence {
 
   close(): void {
     this.#cancel?.()
+    this.#down = true
     this.#answers.close()
     for (const look of this.#looks.values()) {
       look.settle()
@@ -195,12 +196,19 @@ export class Presence {
     const { clock, timeout } = this.#context
     const look = this.#look(room)
     if (look.until !== null) look.until = clock.now() + lookFor
-    if (!this.#down) {
-      const { known, stop } = look.wait()
-      const cancel = clock.after(timeout, stop)
-      await known
-      cancel()
+    let late = false
+    let stop = () => {}
+    const cancel = clock.after(timeout, () => {
+      late = true
+      stop()
+    })
+    // Nobody is waited for who cannot be heard. A node that takes a new lease meanwhile is known no more, and asked anew.
+    while (!late && !this.#down && !look.complete) {
+      const waiting = look.wait()
+      stop = waiting.stop
+      await waiting.known
     }
+    cancel()
     return { value: read(look), missing: this.#missing(look) }
   }
 
@@ -208,6 +216,7 @@ export class Presence {
     const { members } = this.#context
     const missing: Missing[] = members.strangers.map((node) => ({ node, reason: 'unreachable' }))
     for (const [node, copy] of look.copies) {
+      // What a node told last may be old when it is silent, or cannot be heard.
       if (this.#down) missing.push({ node, reason: 'unreachable' })
       else if (members.suspects(node)) missing.push({ node, reason: 'suspected' })
       else if (!copy.known) missing.push({ node, reason: 'timeout' })

@@ -12,6 +12,18 @@ export async function freePort(): Promise<number> {
   return port
 }
 
+/** SIGSTOP. Resolves when the process has stopped: what is sent to it from then on waits. */
+export async function stopProcess(pid: number): Promise<void> {
+  process.kill(pid, 'SIGSTOP')
+  const stat = `/proc/${pid}/stat`
+  for (let waited = 0; waited < 100 && existsSync(stat); waited++) {
+    if (/\) T /.test(readFileSync(stat, 'utf8'))) break
+    await sleep(10)
+  }
+  // Threads stop one after the other.
+  await sleep(30)
+}
+
 /** A server that a test starts, kills, stops and starts again. It ends with the test's own process at the latest. */
 export class ServerProcess {
   readonly #command: string
@@ -63,16 +75,9 @@ export class ServerProcess {
     await ended
   }
 
-  /** SIGSTOP. Resolves when it has stopped: what is sent from then on waits. */
+  /** SIGSTOP. */
   async pause(): Promise<void> {
-    this.#child?.kill('SIGSTOP')
-    const stat = `/proc/${this.#child?.pid}/stat`
-    for (let waited = 0; waited < 100 && existsSync(stat); waited++) {
-      if (/\) T /.test(readFileSync(stat, 'utf8'))) break
-      await sleep(10)
-    }
-    // Threads stop one after the other.
-    await sleep(30)
+    if (this.#child?.pid !== undefined) await stopProcess(this.#child.pid)
   }
 
   resume(): void {

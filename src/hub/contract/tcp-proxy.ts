@@ -5,7 +5,7 @@ export class TcpProxy {
   readonly port: number
   readonly #sockets: Set<Socket>
   readonly #close: () => Promise<void>
-  #cut = false
+  #state: 'open' | 'cut' | 'swallowing' = 'open'
 
   private constructor(port: number, sockets: Set<Socket>, close: () => Promise<void>) {
     this.port = port
@@ -17,8 +17,15 @@ export class TcpProxy {
     const sockets = new Set<Socket>()
     let proxy: TcpProxy | null = null
     const server = createServer((client) => {
-      if (proxy === null || proxy.#cut) {
+      if (proxy === null || proxy.#state === 'cut') {
         client.destroy()
+        return
+      }
+      if (proxy.#state === 'swallowing') {
+        sockets.add(client)
+        client.on('error', () => {})
+        client.on('close', () => sockets.delete(client))
+        client.resume()
         return
       }
       const upstream = connect(target, '127.0.0.1')
@@ -31,7 +38,8 @@ export class TcpProxy {
         socket.on('error', () => {})
         socket.on('close', () => {
           sockets.delete(socket)
-          other.destroy()
+          // Who is out of reach does not learn either that the other one has given up.
+          if (proxy === null || proxy.#state !== 'swallowing') other.destroy()
         })
         socket.pipe(other)
       }
@@ -46,12 +54,23 @@ export class TcpProxy {
 
   /** Drops the connections and takes no new ones. */
   cut(): void {
-    this.#cut = true
+    this.#state = 'cut'
     for (const socket of this.#sockets) socket.destroy()
   }
 
+  /** Keeps the connections, takes new ones, and passes nothing on: a network that drops every packet. */
+  swallow(): void {
+    this.#state = 'swallowing'
+    for (const socket of this.#sockets) {
+      socket.unpipe()
+      socket.resume()
+    }
+  }
+
+  /** Passes on what comes from now on. Connections that have lost bytes are no connections any more: they end. */
   heal(): void {
-    this.#cut = false
+    if (this.#state === 'swallowing') for (const socket of this.#sockets) socket.destroy()
+    this.#state = 'open'
   }
 
   async close(): Promise<void> {

@@ -297,6 +297,54 @@ export function transportContract(name: string, start: StartTransport): void {
         expect(owner.told).toEqual(['opened', 'drained'])
       })
 
+      test('shows what the peer takes', async () => {
+        const rig = await startRig()
+        const { client, owner } = await open(rig)
+        client.socket.pause()
+        const chunk = Buffer.alloc(256 * kib, 1)
+        while (owner.call((c) => c.send(batchOf(chunk))));
+        const queued = owner.connection?.queuedBytes ?? 0
+        client.socket.resume()
+        await owner.until(() => (owner.connection?.queuedBytes ?? 0) < queued)
+      })
+
+      test('to a peer that has sent its Close does nothing', async () => {
+        const rig = await startRig()
+        const { client, owner } = await open(rig)
+        owner.onMessage = () => {
+          // The Close is in the same read and is handled next.
+          setImmediate(() => owner.connection?.send(batchOf('late')))
+        }
+        client.socket.cork()
+        client.text('x')
+        client.close(1000)
+        client.socket.uncork()
+        expect((await client.nextClose()).code).toBe(1000)
+        client.socket.end()
+        await owner.untilTold('closed 1000')
+        expect(client.frames).toEqual([])
+      })
+
+      test('to a peer that resets while something waits ends', async () => {
+        const rig = await startRig()
+        const { client, owner } = await open(rig)
+        client.socket.pause()
+        while (owner.call((c) => c.send(batchOf(Buffer.alloc(256 * kib)))));
+        client.socket.resetAndDestroy()
+        await owner.untilTold('closed')
+        expect(owner.told).toEqual(['opened', 'closed 1006'])
+      })
+
+      test('what waits when this side cuts is given up', async () => {
+        const rig = await startRig()
+        const { client, owner } = await open(rig)
+        client.socket.pause()
+        while (owner.call((c) => c.send(batchOf(Buffer.alloc(256 * kib)))));
+        owner.call((c) => c.terminate())
+        await owner.untilTold('closed')
+        expect(owner.told).toEqual(['opened', 'closed 1006'])
+      })
+
       test('after the end does nothing', async () => {
         const rig = await startRig()
         const { client, owner } = await open(rig)

@@ -22,9 +22,14 @@ export interface TransportServer {
 export type StartTransport = (options: TransportOptions) => Promise<TransportServer>
 
 /** The `ws` package behind `node:http`. */
-export const startWs: StartTransport = async (options) => {
+export const startWs: StartTransport = (options) => serveWs(new WsTransport(options))
+
+/** The same without what Node does not document. */
+export const startDocumentedWs: StartTransport = (options) => serveWs(new WsTransport(options, true))
+
+async function serveWs(transport: WsTransport): Promise<TransportServer> {
   const server = createServer((_, response) => response.end('plain'))
-  const detach = new WsTransport(options).attach(server, null)
+  const detach = transport.attach(server, null)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     port: (server.address() as AddressInfo).port,

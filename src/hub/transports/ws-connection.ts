@@ -1,7 +1,9 @@
 import type { Duplex } from 'node:stream'
+import { getSystemErrorName } from 'node:util'
 import { WebSocket } from 'ws'
 import type { Batch } from '../batch.ts'
 import type { TransportConnection, TransportOwner } from '../transport.ts'
+import { type StreamHandle, type StreamWriter, writeTo } from './stream-handle.ts'
 
 /** A batch beyond this is written frame by frame: joining it would copy more than a system call costs. */
 const joinAtMost = 256 * 1024
@@ -12,30 +14,41 @@ const compressFrom = 1024
 /** The `ws` package's WebSocket, with a field for ours, so that listeners are functions and not closures. */
 export class HubWebSocket extends WebSocket {
   connection: WsConnection | null = null
+
+  /** Also called by `ws` itself, for the peer's Close and for its mistakes. */
+  override close(code?: number, reason?: string | Buffer): void {
+    this.connection?.closes()
+    super.close(code, reason)
+  }
 }
 
 /**
  * A connection of the `ws` package. `ws` reads; what is sent is written to the socket as frames that were made once
- * for everybody, which is what makes a broadcast cheap. Only where compression was agreed on `ws` writes, too.
+ * for everybody, which is what makes a broadcast cheap, and past its stream where that can be. Only where compression
+ * was agreed on `ws` writes messages, too.
  */
-export class WsConnection implements TransportConnection {
+export class WsConnection implements TransportConnection, StreamWriter {
   readonly #webSocket: HubWebSocket
   readonly #socket: Duplex
   readonly #owner: TransportOwner
   readonly #compressed: boolean
+  /** Null: what is sent goes through the stream. Pings, pongs and Close always do, and may pass what waits there. */
+  readonly #handle: StreamHandle | null
   /** `send` has said false, and `drained` is owed. */
   #behind = false
-  /** Batches that `ws` has not written yet. */
+  /** Batches that `ws` has not written yet, or writes that the handle has not. */
   #unwritten = 0
   #closing = false
   /** The code of the Close that `ws` itself sent because of a mistake of the peer. */
   #mistake = 0
 
-  constructor(webSocket: HubWebSocket, socket: Duplex, owner: TransportOwner) {
+  /** @param handle to write past the stream; null to write through it */
+  constructor(webSocket: HubWebSocket, socket: Duplex, handle: StreamHandle | null, owner: TransportOwner) {
     this.#webSocket = webSocket
     this.#socket = socket
     this.#owner = owner
     this.#compressed = webSocket.extensions !== ''
+    this.#handle = this.#compressed ? null : handle
     webSocket.connection = this
     webSocket.on('message', onMessage)
     webSocket.on('pong', onPong)
@@ -45,11 +58,14 @@ export class WsConnection implements TransportConnection {
   }
 
   get queuedBytes(): number {
-    return this.#webSocket.bufferedAmount
+    const queued = this.#webSocket.bufferedAmount
+    return this.#handle === null || this.#unwritten === 0 ? queued : queued + this.#handle.writeQueueSize
   }
 
   send(batch: Batch): boolean {
-    if (this.#closing || this.#webSocket.readyState !== WebSocket.OPEN) return true
+    if (this.#closing) return true
+    if (this.#handle !== null) return this.#sendPast(this.#handle, batch)
+    if (this.#webSocket.readyState !== WebSocket.OPEN) return true
     const ready = this.#compressed ? this.#sendEach(batch) : this.#write(batch)
     if (ready || this.#behind) return ready
     this.#behind = true
@@ -93,11 +109,41 @@ export class WsConnection implements TransportConnection {
     this.#mistake = closeCodeOf(error)
   }
 
+  closes(): void {
+    this.#closing = true
+  }
+
+  written(status: number): void {
+    this.#unwritten--
+    if (status < 0) this.#fail(status)
+    else if (this.#unwritten === 0) this.#drained()
+  }
+
   ended(code: number, reason: Buffer): void {
     this.#closing = true
     this.#behind = false
     const mistake = code === 1006 ? this.#mistake : 0
     this.#owner.closed(mistake || code, reason.toString())
+  }
+
+  #sendPast(handle: StreamHandle, batch: Batch): boolean {
+    if (batch.before === null || batch.bytes <= joinAtMost) this.#hand(handle, batch.frames())
+    else for (const message of batch.messages()) this.#hand(handle, message.frame())
+    if (this.#unwritten === 0 || handle.writeQueueSize <= this.#socket.writableHighWaterMark) return true
+    this.#behind = true
+    return false
+  }
+
+  #hand(handle: StreamHandle, bytes: Uint8Array): void {
+    const status = writeTo(handle, bytes, this)
+    if (status > 0) this.#unwritten++
+    else if (status < 0) this.#fail(status)
+  }
+
+  #fail(status: number): void {
+    if (this.#socket.destroyed) return
+    const code = getSystemErrorName(status)
+    this.#socket.destroy(Object.assign(new Error(`write ${code}`), { code }))
   }
 
   #write(batch: Batch): boolean {

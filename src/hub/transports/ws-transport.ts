@@ -5,18 +5,22 @@ import { checkUpgradeRequest, supportedVersion, wrongVersion } from '../../webso
 import { plainAddress } from '../plain-address.ts'
 import { offeredProtocols } from '../subprotocols.ts'
 import type { Admission, HandshakeRequest, TransportOptions, TransportOwner } from '../transport.ts'
+import { streamHandleOf } from './stream-handle.ts'
 import { onUpgrade, refuseUpgrade, type UpgradingServer } from './upgrades.ts'
 import { HubWebSocket, WsConnection } from './ws-connection.ts'
 
 /** WebSockets of the `ws` package behind servers of `node:http` and `node:https`. */
 export class WsTransport {
   readonly #options: TransportOptions
+  readonly #documented: boolean
   readonly #server: WebSocketServer
   /** For the one handshake that `ws` is completing right now. */
   #protocol: string | null = null
 
-  constructor(options: TransportOptions) {
+  /** @param documented whether only what Node documents is used */
+  constructor(options: TransportOptions, documented = false) {
     this.#options = options
+    this.#documented = documented
     const settings = {
       noServer: true,
       clientTracking: false,
@@ -64,7 +68,8 @@ export class WsTransport {
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
       opened = true
       socket.off('error', destroy)
-      new WsConnection(webSocket as HubWebSocket, socket, owner)
+      const handle = this.#documented ? null : streamHandleOf(socket)
+      new WsConnection(webSocket as HubWebSocket, socket, handle, owner)
     })
     return opened
   }

@@ -1,0 +1,338 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Client } from './client.ts'
+import { hasHistory } from './lines.ts'
+import type { NodeProcess } from './node-process.ts'
+import { type FaultsBroker, Stage, type StageOptions, slack } from './stage.ts'
+
+/** FAULTS=full takes the times that are the defaults of a hub, and ten seconds of SIGSTOP. */
+const full = process.env.FAULTS === 'full'
+
+const scale: Omit<StageOptions, 'broker'> = {
+  clients: Number(process.env.FAULTS_CLIENTS ?? 1_500),
+  rooms: 200,
+  messagesPerSecond: 200,
+  ...(full
+    ? { lease: { beat: 3_000, suspect: 7_000, dead: 15_000 }, presenceGrace: 5_000, questionTimeout: 5_000 }
+    : { lease: { beat: 500, suspect: 1_500, dead: 4_000 }, presenceGrace: 3_000, questionTimeout: 3_000 }),
+}
+
+const minute = 60_000
+/** Until a node knows that it hears nothing: three probes, and what is promised of a bus that stops answering. */
+const deafWithin = 10_000
+
+export interface FaultsSubject {
+  readonly name: string
+  /** Whether a broker that was killed has forgotten the messages that it kept. */
+  readonly forgets: boolean
+  launch(): Promise<FaultsBroker>
+}
+
+/**
+ * Three nodes in processes of their own, 1,500 clients in 200 rooms and constant traffic, through one fault after the
+ * other. Each client checks what it gets, message by message; after each fault everybody is where they should be.
+ */
+export function faultsContract({ name, forgets, launch }: FaultsSubject): void {
+  describe(`three nodes with ${scale.clients} clients in ${scale.rooms} rooms, over ${name}`, () => {
+    let broker: FaultsBroker
+    let stage: Stage
+    let a: NodeProcess
+    let b: NodeProcess
+    let c: NodeProcess
+
+    beforeAll(async () => {
+      broker = await launch()
+      stage = await Stage.start({ ...scale, broker })
+      ;[a, b, c] = stage.nodes as [NodeProcess, NodeProcess, NodeProcess]
+      stage.crowd.come()
+      await stage.whole(minute)
+      await stage.presence(stage.nodes, slack)
+      await stage.told()
+    }, minute)
+    afterAll(async () => {
+      await stage?.close()
+      await broker?.dispose()
+    }, minute)
+
+    test(
+      'without a fault everything arrives, once, in order',
+      async () => {
+        await stage.delivers()
+        stage.crowd.startTraffic()
+        for (let round = 0; round < 3; round++) {
+          expect(await stage.crowd.round(['a', 'b', 'c'], 2 * slack)).toBe(0)
+        }
+        expect(await a.ask()).toMatchObject({ results: ['a', 'b', 'c'], missing: [] })
+        expect(await stage.told()).toEqual([])
+        expect(stage.crowd.losses).toEqual({})
+        expect(stage.crowd.faults(false)).toEqual([])
+        expect(stage.crowd.counts().told).toBe(0)
+      },
+      minute,
+    )
+
+    test(
+      'SIGKILL of a node: who comes back has everything, who does not is gone within the dead time',
+      async () => {
+        const { crowd } = stage
+        const before = crowd.at('b')
+        const away = before.filter((_, index) => index % 3 === 0)
+        crowd.stay(away)
+        await b.kill()
+        await missing(a, 'b')
+        await stage.whole()
+        await stage.presence([a, c], stage.goneWithin + slack)
+        await stage.together([a, c])
+        expect(await a.ask()).toMatchObject({ results: ['a', 'c'], missing: [] })
+        const told = await stage.told([a, c])
+        // Who came back was not told to have left, nor to have come again; who did not, once at each node.
+        expectLeft(told, gone(away, stage))
+        expect(told.filter((line) => isPresence(line) && !isLeave(line))).toEqual([])
+        await stage.delivers([a, c])
+        expect(crowd.counts().told).toBe(0)
+
+        await b.start()
+        await stage.together()
+        crowd.come(away, 'b')
+        await stage.whole()
+        await stage.presence(stage.nodes, slack)
+        await stage.delivers()
+        expect((await stage.told()).filter(isLeave)).toEqual([])
+        expect(crowd.losses).toEqual({ cut: before.length - away.length })
+        expect(crowd.faults(false)).toEqual([])
+      },
+      3 * minute,
+    )
+
+    test(
+      'a node that closes, and one that is killed, and are there again at once: nobody has left, and nothing is lost',
+      async () => {
+        const { crowd } = stage
+        const before = { ...crowd.losses }
+        const atC = crowd.at('c').length
+        await c.close()
+        await stage.together([a, b], scale.lease.beat + slack)
+        await stage.whole()
+        expect(crowd.losses).toEqual({ ...before, 1001: atC })
+        await c.start()
+        await stage.together()
+
+        const atB = crowd.at('b').length
+        await b.kill()
+        await b.start()
+        await stage.together()
+        await stage.whole()
+        expect(crowd.losses).toEqual({ cut: (before.cut ?? 0) + atB, 1001: atC })
+        await stage.presence(stage.nodes, slack)
+        await stage.delivers()
+        // Nodes that are new know of nobody who was there before.
+        expect((await stage.told([a])).filter(isPresence)).toEqual([])
+        expect((await stage.told([b, c])).filter(isLeave)).toEqual([])
+        await stage.spread()
+        expect(crowd.faults(false)).toEqual([])
+        expect(crowd.counts().told).toBe(0)
+      },
+      3 * minute,
+    )
+
+    test(
+      'a broker that is killed and comes back: nobody has left, and what is gone is told',
+      async () => {
+        const { crowd } = stage
+        await broker.stop()
+        await stage.until(slack, 'all nodes say that they are not ready', async () => {
+          return (await Promise.all(stage.nodes.map((node) => node.look()))).every(({ ready }) => !ready)
+        })
+        for (const { name } of stage.nodes) expect(await crowd.sayNear(name, slack)).toBe(true)
+        expect(await say(a)).toMatchObject({ status: 'degraded' })
+        const { results, missing: others, took } = await a.ask()
+        expect({ results, others: others.map(({ node }) => node).sort() }).toEqual({
+          results: ['a'],
+          others: ['b', 'c'],
+        })
+        expect(took).toBeLessThan(scale.questionTimeout)
+        expect(await unheard(a)).toEqual(['b', 'c'])
+        // For longer than a node may be silent: what nobody can see is no silence.
+        await sleep(scale.lease.dead + scale.lease.beat)
+        for (const node of stage.nodes) expect((await node.look()).nodes).toHaveLength(3)
+        await broker.start()
+        await stage.together()
+        await stage.presence(stage.nodes, slack)
+        await stage.delivers()
+        const told = await stage.told()
+        expect(told.filter((line) => isPresence(line) || /dead|closed/.test(line))).toEqual([])
+        expect(crowd.faults(false)).toEqual([])
+        expect(crowd.counts().told > 0).toBe(forgets)
+      },
+      3 * minute,
+    )
+
+    test(
+      'a node that the network keeps from the broker serves its own, says so, and comes back',
+      async () => {
+        const { crowd } = stage
+        const toldBefore = crowd.counts().told
+        c.way.swallow()
+        expect(await crowd.sayNear('c', slack)).toBe(true)
+        await missing(a, 'c')
+        await stage.until(deafWithin + slack, 'c is not ready', async () => !(await c.look()).ready)
+        expect(await crowd.sayNear('c', slack)).toBe(true)
+        expect(await say(c)).toMatchObject({ status: 'degraded' })
+        // A balancer that has not noticed sends some who were elsewhere to it.
+        const lured = everyThird(crowd.at('a')).slice(0, 50)
+        crowd.move(lured, 'c')
+        await stage.whole()
+        // They were told that they came in without what they missed, but for those who had all that c knew of.
+        const told = crowd.counts().told - toldBefore
+        const joins = lured.flatMap(({ rooms }) => rooms.filter(hasHistory)).length
+        expect(told).toBeGreaterThan(joins / 2)
+        expect(told).toBeLessThanOrEqual(joins)
+        await missing(c, 'a', 'b')
+        expect(await unheard(c)).toEqual(['a', 'b'])
+        await stage.together([a, b])
+        await stage.presence([a, b], stage.goneWithin + slack, new Set(crowd.at('c')))
+        expectLeft(await stage.told([a, b]), gone(crowd.at('c'), stage))
+
+        // Its balancer sends some of them elsewhere, where they go on with what they had.
+        c.open = false
+        crowd.move(everyThird(crowd.at('c')))
+        await stage.whole()
+        await stage.delivers([a, b])
+        c.open = true
+        c.way.heal()
+        await stage.together()
+        await stage.presence(stage.nodes, slack)
+        await stage.delivers()
+        expect(crowd.faults(false)).toEqual([])
+        expect(crowd.counts().told).toBe(toldBefore + told)
+      },
+      3 * minute,
+    )
+
+    test(
+      'SIGSTOP of a node for less than the dead time: nobody has left, and all goes on',
+      async () => {
+        await stage.told()
+        const { crowd } = stage
+        const losses = { ...crowd.losses }
+        const toldBefore = crowd.counts().told
+        await a.pause()
+        const paused = performance.now()
+        await missing(b, 'a')
+        await stage.until(scale.lease.dead, 'a is suspected', async () => {
+          const { missing: silent } = await c.ask()
+          return silent.some(({ node, reason }) => node === 'a' && reason === 'suspected')
+        })
+        // With the default times, the 10 s between a suspicion and a death.
+        if (full) await sleep(10_000 - (performance.now() - paused))
+        a.resume()
+        await stage.together()
+        await stage.presence(stage.nodes, slack)
+        await stage.delivers()
+        expect((await stage.told()).filter((line) => !line.startsWith('slow'))).toEqual([])
+        expect(crowd.losses).toEqual(losses)
+        expect(crowd.faults(false)).toEqual([])
+        expect(crowd.counts().told).toBe(toldBefore)
+      },
+      3 * minute,
+    )
+
+    test(
+      'SIGSTOP of a node beyond the dead time: it is gone with its users, and comes back as another life',
+      async () => {
+        const { crowd } = stage
+        const toldBefore = crowd.counts().told
+        await a.pause()
+        await missing(b, 'a')
+        crowd.move(everyThird(crowd.at('a')))
+        await stage.whole()
+        await stage.presence([b, c], stage.goneWithin + slack, new Set(crowd.at('a')))
+        await stage.together([b, c])
+        expect(await b.ask()).toMatchObject({ results: ['b', 'c'], missing: [] })
+        expectLeft(await stage.told([b, c]), gone(crowd.at('a'), stage))
+        a.resume()
+        await stage.together()
+        await stage.presence(stage.nodes, slack)
+        await stage.delivers()
+        expect(await stage.told([a])).toContain('lease lost expired')
+        expect(crowd.faults(false)).toEqual([])
+        expect(crowd.counts().told).toBe(toldBefore)
+      },
+      3 * minute,
+    )
+
+    test(
+      'when everybody has left nobody and nothing is left',
+      async () => {
+        const { crowd } = stage
+        crowd.stopTraffic()
+        await stage.delivers()
+        expect(crowd.faults(true)).toEqual([])
+        crowd.leave()
+        await stage.until(slack, 'all are gone', () => crowd.clients.every(({ node }) => node === null))
+        await stage.presence(stage.nodes, scale.presenceGrace + 1_000 + slack)
+        for (const node of stage.nodes) {
+          const { stats } = await node.look()
+          expect(stats).toMatchObject({ connections: 0, handshakes: 0, users: 0, rooms: 0, queuedBytes: 0 })
+          const { channels, historyRooms, presenceRooms } = stats.cluster
+          // Its own, everybody's, and those of the rooms that were asked about just now.
+          expect({ channels, historyRooms }).toEqual({ channels: 2 + presenceRooms, historyRooms: 0 })
+          await stage.until(slack, `${node.name} has closed its descriptors`, () => {
+            return node.descriptors <= node.descriptorsAtRest
+          })
+        }
+        await Promise.all(stage.nodes.map((node) => node.close()))
+        await stage.until(slack, 'the broker knows of nobody', async () => {
+          return (await broker.leftovers(stage.namespace)).length === 0
+        })
+      },
+      minute,
+    )
+  })
+}
+
+const isPresence = (line: string) => /^(joined|online|left|offline)/.test(line)
+const isLeave = (line: string) => /^(left|offline)/.test(line)
+
+/** One that is asked answers early, without those who cannot, and says why. */
+async function missing(node: NodeProcess, ...others: string[]): Promise<void> {
+  const { results, missing: silent, took } = await node.ask()
+  expect(silent.map((one) => one.node).sort()).toEqual(others)
+  expect(results).toEqual(['a', 'b', 'c'].filter((name) => !others.includes(name)))
+  for (const { reason } of silent) expect(['suspected', 'left', 'timeout', 'unreachable']).toContain(reason)
+  // A silent node is suspected before a question ends; with the default times a question ends first.
+  if (scale.lease.suspect + scale.lease.beat < scale.questionTimeout) {
+    expect(silent.map(({ reason }) => reason)).not.toContain('timeout')
+    expect(took).toBeLessThan(scale.questionTimeout)
+  }
+}
+
+/** Of whom it does not know who is there, as it says. */
+async function unheard(node: NodeProcess): Promise<string[]> {
+  const { missing: unknown } = await node.presence([])
+  return [...new Set(unknown.map((one) => one.node))].sort()
+}
+
+const say = (node: NodeProcess) => node.say({ room: 'r-0', sender: `test of ${node.name}`, n: 1 })
+
+const everyThird = (clients: readonly Client[]) => clients.filter((_, index) => index % 3 === 0)
+
+/** What is told when these are gone: their users, who have no other device in that place. */
+function gone(clients: readonly Client[], stage: Stage): Set<string> {
+  const without = new Set(clients)
+  const still = stage.crowd.users(without)
+  const lines = clients.flatMap(({ user, rooms }) => [
+    ...(still.get('')?.has(user) ? [] : [`offline ${user}`]),
+    ...rooms
+      .filter((room) => /^[pb]/.test(room) && !still.get(room)?.has(user))
+      .map((room) => `left ${room} ${user}`),
+  ])
+  return new Set(lines)
+}
+
+/** Nobody else was told to have left, and nobody twice at one node. */
+function expectLeft(told: readonly string[], allowed: ReadonlySet<string>): void {
+  const left = told.filter(isLeave)
+  expect(left.filter((line) => !allowed.has(line))).toEqual([])
+  expect([...allowed].filter((line) => line.startsWith('offline') && !left.includes(line))).toEqual([])
+}
