@@ -4,6 +4,7 @@ import { roomChannel } from '../../hub/cluster/channels.ts'
 import { encode } from '../../hub/cluster/envelope.ts'
 import { WorldNode } from '../../hub/contract/hub-world.ts'
 import { VirtualClock } from '../../hub/contract/virtual-clock.ts'
+import { PresenceSimulation } from './contract/simulate-presence.ts'
 import { MemoryBroker } from './memory-broker.ts'
 
 /** Nodes over one broker in this process, in virtual time. */
@@ -382,4 +383,13 @@ describe('presence', () => {
     expect(early).toEqual([])
     expect(whole).toBeGreaterThan(0)
   })
+
+  test.each(Array.from({ length: 16 }, (_, index) => index + 1))(
+    'converges whatever happens (seed %i)',
+    async (seed) => {
+      world = new World()
+      expect(await new PresenceSimulation(seed).run()).toEqual([])
+    },
+    60_000,
+  )
 })
