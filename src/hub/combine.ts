@@ -6,7 +6,7 @@ import { historyEnvelope } from './history-envelope.ts'
  *
  * With bus and history of one driver, append and publish are one step. With a history of its own they are two: a
  * message that was appended and not published, because the node died in between, is found by the others at the next
- * message of the room or within 30 s, and messages that arrive in another order than they were appended are put right
+ * message of the room or within a minute, and messages that arrive in another order than they were appended are put right
  * by reading. Nothing is lost by it, it only costs reads.
  */
 export function combine({ bus, registry, history = bus }: CombineParts): ClusterDriver {

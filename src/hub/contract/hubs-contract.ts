@@ -54,6 +54,19 @@ export function hubsContract(name: string, launch: () => Promise<ContractBroker>
       expect(c.hub.stats().cluster).toMatchObject({ nodes: 3, ready: true })
     }, 30_000)
 
+    test('a node that is ready is known to the others', async () => {
+      const { started, nodes } = await stage('a')
+      await using _ = started
+      const { hub } = nodes[0]
+      for (const name of ['b', 'c', 'd', 'e']) {
+        const node = await started.add(name)
+        await eventually(() => node.hub.ready(), `${name} is ready`)
+        expect(hub.nodes().map(({ id }) => id)).toContain(name)
+        const { results, missing } = await hub.ask('app:none')
+        expect([results, missing.find((each) => each.node === name)?.reason]).toEqual([[], 'unknown'])
+      }
+    }, 30_000)
+
     test('a connection elsewhere is sent to, moved and closed; one that is nowhere is gone', async () => {
       const { started, nodes } = await stage('a', 'b')
       await using _ = started
