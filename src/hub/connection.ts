@@ -20,7 +20,7 @@ export interface JoinOptions {
 
 /** How a connection came into a room with history. */
 export interface Joined {
-  /** False when it was in it before, or is closed: then nothing was sent. */
+  /** False when it was in it before, has left it meanwhile, or is closed: then nothing was sent. */
   readonly joined: boolean
   /** Messages that it was sent. What comes live continues behind them without a hole. */
   readonly recovered: number
@@ -38,6 +38,7 @@ export interface CloseInfo {
   /** Of the Close; 1005 without one in it, 1006 without a Close. */
   readonly code: number
   readonly reason: string
+  /** Who ended it; the client, too, when it broke the protocol or a limit and was sent 1002, 1007, 1008 or 1009 for it. */
   readonly by: 'client' | 'server'
 }
 
@@ -79,8 +80,8 @@ export interface Connection<UserData = undefined> {
   join(room: string): boolean
   /**
    * Comes into a room with history where it left it: is sent what it missed, then what comes live. Waits for the
-   * history for `questionTimeout`; then it comes in without it. Without a position (`since: null`) it is sent nothing
-   * and learns where the room is.
+   * history for `questionTimeout`; then it comes in without it. `leave` takes it back. Without a position
+   * (`since: null`) it is sent nothing and learns where the room is.
    * @throws FairleadError `CONFIG_INVALID` when the room has no history
    * @throws RangeError when `since` is no position
    */

@@ -111,7 +111,7 @@ export class Hub<UserData = undefined> {
   ask<T = unknown>(name: OwnName, value?: unknown): Promise<Answers<T>> {
     checkOwnName(name)
     JSON.stringify(value)
-    return this.#core.cluster.questions.ask(name, value) as Promise<Answers<T>>
+    return this.#core.ask(name, value) as Promise<Answers<T>>
   }
 
   /**
@@ -211,7 +211,7 @@ export class Hub<UserData = undefined> {
         core.messageHandlers = core.messageHandlers.filter((other) => other !== entry)
       }
     }
-    return core.events.on(event, handler as () => void)
+    return core.listen(event, handler as () => unknown)
   }
 
   // --------------------------------------------------------------------------------------------------- who is addressed
@@ -250,7 +250,7 @@ export class Hub<UserData = undefined> {
     return this.#audience({ kind: 'connection', id })
   }
 
-  /** The connections of this node. */
+  /** The open connections of this node. */
   *connections(): Iterable<Connection<UserData>> {
     for (const connection of this.#core.roster.connections())
       yield connection as Connection<unknown> as Connection<UserData>

@@ -8,7 +8,7 @@ test('the inbound queue is a list that says when it is long', () => {
   })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 300 }), fc.integer({ min: 1, max: 20 }), (steps, most) => {
-      const limits = { messages: most, bytes: most * 20 }
+      const limits = { messages: most, bytes: most * 20, maxMessage: 1 }
       const queue = new InboundQueue(limits)
       const list: (string | Uint8Array)[] = []
       for (const data of steps) {

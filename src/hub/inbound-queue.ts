@@ -2,11 +2,17 @@
 export interface InboundLimits {
   readonly messages: number
   readonly bytes: number
+  /** Bytes of one message, at most. */
+  readonly maxMessage: number
 }
+
+/** What the runtimes read at once, and more. */
+const oneRead = 1024 * 1024
 
 /**
  * Messages that have arrived and wait for the one before them to be handled. It takes everything: who asks `full`
- * after each push and pauses the socket then bounds it by the limits and one read of the runtime.
+ * after each push and pauses the socket then bounds it by the limits and one read of the runtime, unless what was read
+ * was compressed: then it can be a thousand times as much, and `flooded` says so.
  */
 export class InboundQueue {
   readonly #limits: InboundLimits
@@ -30,6 +36,11 @@ export class InboundQueue {
   /** As much waits as may. */
   get full(): boolean {
     return this.count >= this.#limits.messages || this.#bytes >= this.#limits.bytes
+  }
+
+  /** More waits than one read and the rest of a message can bring, as they are on the wire. */
+  get flooded(): boolean {
+    return this.#bytes > this.#limits.bytes + this.#limits.maxMessage + oneRead
   }
 
   /** No more than half of it waits, so reading is worth while again. */

@@ -9,8 +9,10 @@ export interface InboxOwner {
   /** Handles one message. May throw; a promise is waited for. */
   handle(data: string | Uint8Array): unknown
   handlerFailed(error: unknown): void
-  /** More came than the bucket lets pass, and that is not to be waited for. */
+  /** More came than the bucket lets pass, or than may wait, and that is not to be waited for. */
   tooManyMessages(): void
+  /** The bucket had nothing left for a message. */
+  rateExceeded(): void
   /** Nothing waits any more. */
   caughtUp(): void
   pause(): void
@@ -47,14 +49,15 @@ export class Inbox {
     this.#strict = strict
   }
 
-  /** Messages that wait. */
-  get waiting(): number {
-    return this.#queue.count
+  /** Whether a message is being handled, or waits for that. */
+  get working(): boolean {
+    return this.#busy || this.#queue.count > 0
   }
 
   receive(data: string | Uint8Array): void {
     if (this.#stopped) return
     if (this.#strict && !this.#mayPass()) {
+      this.#owner.rateExceeded()
       this.#owner.tooManyMessages()
       return
     }
@@ -63,6 +66,10 @@ export class Inbox {
       return
     }
     this.#queue.push(data)
+    if (this.#queue.flooded) {
+      this.#owner.tooManyMessages()
+      return
+    }
     if (this.#queue.full) this.#pause()
     if (!this.#busy && !this.#timer.scheduled) this.#continue()
   }
@@ -94,6 +101,7 @@ export class Inbox {
   #continue(): void {
     while (!this.#busy && this.#queue.count > 0) {
       if (!this.#strict && !this.#mayPass()) {
+        this.#owner.rateExceeded()
         this.#timers.schedule(this.#timer, this.#bucket?.wait(this.#timers.now()) ?? 0)
         return
       }

@@ -23,8 +23,8 @@ import { checkName } from './names.ts'
 import type { HubConfig } from './options.ts'
 import type { Outbox, OutboxMember } from './outbox.ts'
 import { checkPosition } from './positions.ts'
-import { SendQueue } from './send-queue.ts'
-import { callAll, isThenable } from './thenable.ts'
+import { type Kind, SendQueue } from './send-queue.ts'
+import { callAll, isThenable, watch } from './thenable.ts'
 import type { Timers } from './timers.ts'
 import type { TransportConnection, TransportOwner } from './transport.ts'
 
@@ -91,6 +91,8 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
   had: Map<string, Position> | null = null
   /** Grows with each message in and out. */
   activity = 0
+  /** Whether the program was told of it: only then it is told of its end. */
+  introduced = false
   readonly #host: ConnectionHost
   readonly #pulse = new Timer<LiveConnection>(this, beat)
   #transport: TransportConnection | null = null
@@ -136,6 +138,11 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
     return (this.#batch?.bytes ?? 0) + (this.#queue?.bytes ?? 0) + (this.#transport?.queuedBytes ?? 0)
   }
 
+  /** Of these, those of messages that it came back for: they are outside the limit of its queue. */
+  get recoveringBytes(): number {
+    return this.#queue?.exempt ?? 0
+  }
+
   // ---------------------------------------------------------------------------------------------------- outbound
 
   send(data: Data, options?: SendOptions): SendResult {
@@ -144,10 +151,10 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
   }
 
   /** Sends what others may get, too. */
-  deliver(message: Message, key: string | null): SendResult {
+  deliver(message: Message, key: string | null, kind: Kind = 'plain'): SendResult {
     if (!this.#open) return 'closed'
     this.activity++
-    if (this.#queue !== null) return this.#enqueue(this.#queue, message, key)
+    if (this.#queue !== null) return this.#enqueue(this.#queue, message, key, kind)
     const { outbox } = this.#host
     if (this.#batch === null) {
       this.#batch = outbox.batch(message)
@@ -170,6 +177,8 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
   }
 
   drained(): void {
+    // To take what was sent is a sign of life, and the only one of a peer that is behind: it is not pinged.
+    this.#heard = true
     const queue = this.#queue
     if (queue === null) return
     for (let batch = queue.take(refill); batch !== null; batch = queue.take(refill)) {
@@ -186,11 +195,11 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
     return this.#transport?.send(batch) ?? true
   }
 
-  #enqueue(queue: SendQueue, message: Message, key: string | null): SendResult {
+  #enqueue(queue: SendQueue, message: Message, key: string | null, kind: Kind): SendResult {
     const { counters, config } = this.#host
     const { whenFull } = config.sendQueue
     const before = queue.lost
-    const result = queue.push(message, key)
+    const result = queue.push(message, key, kind)
     const lost = queue.lost - before
     if (whenFull === 'conflate') counters.conflated += lost
     else if (whenFull === 'drop-oldest') counters.droppedOldest += lost
@@ -257,11 +266,15 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
 
   pause(): void {
     this.#paused = true
+    this.#host.counters.pauses++
+    this.#host.counters.paused++
     this.#transport?.pause()
   }
 
   resume(): void {
+    if (!this.#paused) return
     this.#paused = false
+    this.#host.counters.paused--
     this.#heard = true
     this.#transport?.resume()
   }
@@ -269,19 +282,19 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
   /** The inbox, which a connection has only once something has had to wait. */
   #inOrder(): Inbox {
     const { config, timers } = this.#host
-    const { messageRate } = config
+    const { messageRate, receiveQueue, maxMessage } = config
     const bucket = messageRate === undefined ? null : new TokenBucket(bucketRule(messageRate))
-    this.#inbox ??= new Inbox(
-      this,
-      timers,
-      config.receiveQueue,
-      bucket,
-      messageRate?.whenExceeded === 'close',
-    )
+    const strict = messageRate?.whenExceeded === 'close'
+    this.#inbox ??= new Inbox(this, timers, { ...receiveQueue, maxMessage }, bucket, strict)
     return this.#inbox
   }
 
+  rateExceeded(): void {
+    this.#host.counters.rateExceeded++
+  }
+
   tooManyMessages(): void {
+    this.#host.counters.closedTooMany++
     this.shut(closeCodes.tooManyMessages)
   }
 
@@ -376,7 +389,7 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
     const info = this.#said ?? { code, reason, by: 'client' }
     this.#end = info
     // What came before an orderly goodbye is still handled; not for longer than a goodbye may take.
-    const orderly = this.#said === null && code !== 1006 && (this.#inbox?.waiting ?? 0) > 0
+    const orderly = this.#said === null && code !== 1006 && this.#inbox?.working === true
     if (orderly) this.#host.timers.schedule(this.#pulse, this.#host.config.closeTimeout)
     else this.#tellEnd(info)
   }
@@ -386,6 +399,7 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
     if (!this.#open) return
     this.#open = false
     this.#catchUp()
+    this.resume()
     this.#host.timers.cancel(this.#pulse)
     this.#host.departed(this)
   }
@@ -400,11 +414,10 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
   }
 
   #tellOne(handler: CloseHandler): void {
-    try {
-      handler(this.#end as CloseInfo)
-    } catch (error) {
-      this.#host.handlerFailed(this, error)
-    }
+    watch(
+      () => handler(this.#end as CloseInfo),
+      (error) => this.#host.handlerFailed(this, error),
+    )
   }
 
   // --------------------------------------------------------------------------------------------------- heartbeat

@@ -79,8 +79,14 @@ export interface ClusterHalf {
    * exactly what the recovery holds: it adds the connection to the room and sends it the messages, at once, so that
    * what is delivered next continues there without a hole. Resolves after that.
    * @param since what the client had last; null for one that begins now
+   * @param signal nobody waits for it any more: then it resolves soon, does not call `admit`, and keeps nothing
    */
-  recover(room: string, since: Position | null, admit: (recovery: Recovery) => void): Promise<void>
+  recover(
+    room: string,
+    since: Position | null,
+    admit: (recovery: Recovery) => void,
+    signal: AbortSignal,
+  ): Promise<void>
 }
 
 /** What became of an order for other nodes. */

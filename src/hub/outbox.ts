@@ -37,6 +37,15 @@ export class Outbox {
     this.#members = []
     this.#scheduled = false
     this.#first = null
-    for (const member of members) member.flush()
+    let at = 0
+    try {
+      for (const member of members) {
+        at++
+        member.flush()
+      }
+    } finally {
+      // Should one throw after all, those behind it are not kept from sending for good.
+      if (at < members.length) for (const member of members.slice(at)) this.add(member)
+    }
   }
 }

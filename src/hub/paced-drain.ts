@@ -15,6 +15,7 @@ const reserved = 0.2
 
 export interface PacedDrainOptions {
   readonly timers: Timers
+  /** Those that are open. */
   readonly connections: () => Iterable<LiveConnection>
   readonly code: CloseCode
   /** Milliseconds of the window. */
@@ -38,7 +39,7 @@ export class PacedDrain {
     this.#pace = new DrainPace(timers.now(), window)
     this.#interval = Math.min(Math.max(window / steps, shortestStep), longestStep)
     // Who is idle shows at the second look.
-    this.#order.sweep(this.#staying())
+    this.#order.sweep(options.connections())
     timers.schedule(this.#timer, Math.min(this.#interval, window))
   }
 
@@ -47,14 +48,10 @@ export class PacedDrain {
   }
 
   #step(): void {
-    const { timers, code } = this.#options
-    this.#order.sweep(this.#staying())
+    const { timers, code, connections } = this.#options
+    this.#order.sweep(connections())
     const due = this.#pace.due(timers.now(), this.#order.size)
     for (const connection of this.#order.first(due)) connection.shut(code)
     timers.schedule(this.#timer, this.#interval)
-  }
-
-  *#staying(): Iterable<LiveConnection> {
-    for (const connection of this.#options.connections()) if (connection.isOpen) yield connection
   }
 }

@@ -7,6 +7,12 @@ import { allUsers, isName } from './names.ts'
 
 const nobody: readonly LiveConnection[] = []
 
+/** Connections of this node that an order concerned, and those of them that did not take its message. */
+export interface Reached {
+  readonly local: number
+  readonly dropped: number
+}
+
 /** What a roster has to know of rooms. */
 export interface RosterRules {
   hasPresence(room: string): boolean
@@ -16,7 +22,12 @@ export interface RosterRules {
 
 /** Who is connected to this node, in which rooms, and as whom. Tells the cluster half what changes. */
 export class Roster implements LocalHub {
+  /** Those that are open, by id. */
   readonly #connections = new Map<string, LiveConnection>()
+  /** Those that are being closed. */
+  readonly #leaving = new Set<LiveConnection>()
+  /** Devices of each user in each room with presence, by the names of both. */
+  readonly #devices = new Map<string, number>()
   readonly #rooms = new Groups<LiveConnection>()
   readonly #users = new Groups<LiveConnection>()
   /** Set once, before the first connection: the cluster half needs the roster, too. */
@@ -29,8 +40,9 @@ export class Roster implements LocalHub {
     this.#rules = rules
   }
 
+  /** Connections, those that are being closed included. */
   get size(): number {
-    return this.#connections.size
+    return this.#connections.size + this.#leaving.size
   }
 
   get roomCount(): number {
@@ -41,6 +53,7 @@ export class Roster implements LocalHub {
     return this.#users.size
   }
 
+  /** Those that are open. */
   connections(): IterableIterator<LiveConnection> {
     return this.#connections.values()
   }
@@ -74,6 +87,11 @@ export class Roster implements LocalHub {
   }
 
   apply(to: Address, order: Order): number {
+    return this.carryOut(to, order).local
+  }
+
+  /** Like `apply`, and says more of a message. */
+  carryOut(to: Address, order: Order): Reached {
     if (order.do === 'send') {
       const sent = to.kind === 'room' ? this.#rules.stamp(to.name, order.data, order.position) : order.data
       return this.#send(to, new Message(sent), order)
@@ -85,19 +103,22 @@ export class Roster implements LocalHub {
       else if (order.do === 'leave') connection.leave(order.room)
       else if (isName(order.room)) connection.join(order.room)
     }
-    return concerned.length
+    return { local: concerned.length, dropped: 0 }
   }
 
   /** Sends one message to all of them but one, and but those who have it. */
-  #send(to: Address, message: Message, { except, key, position }: Extract<Order, { do: 'send' }>): number {
-    let count = 0
+  #send(to: Address, message: Message, { except, key, position }: Extract<Order, { do: 'send' }>): Reached {
+    const kind = position === null ? 'plain' : 'placed'
+    let local = 0
+    let dropped = 0
     for (const connection of this.#of(to)) {
       if (connection.id === except) continue
       if (connection.had !== null && to.kind === 'room' && has(connection.had, to.name, position)) continue
-      count++
-      connection.deliver(message, key)
+      local++
+      const result = connection.deliver(message, key, kind)
+      if (result === 'dropped' || result === 'closed') dropped++
     }
-    return count
+    return { local, dropped }
   }
 
   // ------------------------------------------------------------------------------------------ as connections say
@@ -115,7 +136,7 @@ export class Roster implements LocalHub {
     if (connection.roomNames.has(room)) return false
     connection.roomNames.add(room)
     if (this.#rooms.add(room, connection)) this.cluster.roomOccupied(room)
-    this.#tellPresence(connection, room)
+    this.#tellPresence(connection, room, 1)
     return true
   }
 
@@ -124,34 +145,39 @@ export class Roster implements LocalHub {
     if (connection.roomNames.size === 0) connection.roomNames = null
     connection.had?.delete(room)
     const last = this.#rooms.remove(room, connection)
-    this.#tellPresence(connection, room)
+    this.#tellPresence(connection, room, -1)
     if (last) this.cluster.roomEmptied(room)
     return true
   }
 
-  /** Leaves its rooms and its user. It is still counted until it is `gone`. */
+  /** Leaves its rooms and its user, and is addressed no more. It still belongs to `size` until it is `gone`. */
   depart(connection: LiveConnection): void {
     for (const room of connection.rooms) this.leave(connection, room)
-    const { user } = connection
+    const { id, user } = connection
+    this.#connections.delete(id)
+    this.#leaving.add(connection)
     if (user === null) return
     if (this.#users.remove(user, connection)) this.cluster.userLeft(user)
     this.#tellOnline(user)
   }
 
   gone(connection: LiveConnection): void {
-    this.#connections.delete(connection.id)
+    this.#leaving.delete(connection)
   }
 
   #tellOnline(user: string): void {
     if (this.#rules.hasPresence(allUsers)) this.cluster.present(allUsers, user, this.#users.count(user))
   }
 
-  #tellPresence({ id, user }: LiveConnection, room: string): void {
+  #tellPresence({ id, user }: LiveConnection, room: string, more: 1 | -1): void {
     if (!this.#rules.hasPresence(room)) return
-    let devices = 0
-    if (user === null) devices = this.#connections.get(id)?.rooms.has(room) ? 1 : 0
-    else for (const connection of this.#users.of(user)) if (connection.rooms.has(room)) devices++
-    this.cluster.present(room, user ?? id, devices)
+    const name = user ?? id
+    // No name has a line end in it.
+    const place = `${room}\n${name}`
+    const devices = (this.#devices.get(place) ?? 0) + more
+    if (devices === 0) this.#devices.delete(place)
+    else this.#devices.set(place, devices)
+    this.cluster.present(room, name, devices)
   }
 
   #of(to: Address): Iterable<LiveConnection> {

@@ -2,13 +2,14 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Batch } from './batch.ts'
 import { Message } from './message.ts'
-import { SendQueue, type WhenFull } from './send-queue.ts'
+import { type Kind, SendQueue, type WhenFull } from './send-queue.ts'
 
 const overhead = 64
 
 interface Entry {
   readonly text: string
   readonly key: string | null
+  readonly kind: Kind
 }
 
 /** The queue as one would write it down: a list. */
@@ -27,25 +28,36 @@ class Model {
     return this.entries.reduce((sum, { text }) => sum + text.length + overhead, 0)
   }
 
+  /** Of those within the limit. */
+  get counted(): number {
+    const counted = this.entries.filter(({ kind }) => kind !== 'recovered')
+    return counted.reduce((sum, { text }) => sum + text.length + overhead, 0)
+  }
+
   push(entry: Entry): string {
-    const { key, text } = entry
+    const { key, text, kind } = entry
+    if (kind === 'recovered') {
+      this.entries.push(entry)
+      return 'queued'
+    }
     if (this.whenFull === 'conflate' && key !== null) {
       const kept = this.entries.filter((other) => other.key !== key)
       this.lost += this.entries.length - kept.length
       this.entries = kept
     }
-    const fits = () => this.bytes + text.length + overhead <= this.limit
-    if (!fits()) {
-      if (this.whenFull === 'close' || this.whenFull === 'conflate') return 'full'
-      const never = text.length + overhead > this.limit
-      if (this.whenFull === 'drop-newest' || never) {
-        this.lost++
-        return 'dropped'
-      }
+    const fits = () => this.counted + text.length + overhead <= this.limit
+    if (this.whenFull === 'drop-oldest' && text.length + overhead <= this.limit) {
       while (!fits()) {
-        this.entries.shift()
+        const oldest = this.entries.findIndex((other) => other.kind === 'plain')
+        if (oldest === -1) break
+        this.entries.splice(oldest, 1)
         this.lost++
       }
+    }
+    if (!fits()) {
+      if (kind === 'placed' || this.whenFull === 'close' || this.whenFull === 'conflate') return 'full'
+      this.lost++
+      return 'dropped'
     }
     this.entries.push(entry)
     return 'queued'
@@ -65,8 +77,13 @@ class Model {
 
 const textsOf = (batch: Batch | null) => batch?.messages().map(({ data }) => data) ?? []
 
+const pushed = fc.record({
+  size: fc.nat(300),
+  key: fc.option(fc.constantFrom('a', 'b', 'c')),
+  kind: fc.constantFrom<Kind>('plain', 'plain', 'placed', 'recovered'),
+})
 const step = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ size: fc.nat(300), key: fc.option(fc.constantFrom('a', 'b', 'c')) }) },
+  { weight: 5, arbitrary: pushed },
   { weight: 1, arbitrary: fc.record({ take: fc.nat(1000) }) },
 )
 
@@ -85,12 +102,14 @@ describe('the send queue', () => {
               if ('take' in action) expect(textsOf(queue.take(action.take))).toEqual(model.take(action.take))
               else {
                 const text = `${at}`.padEnd(action.size, '.')
-                expect(queue.push(new Message(text), action.key)).toBe(model.push({ text, key: action.key }))
+                const key = action.kind === 'recovered' ? null : action.key
+                const result = queue.push(new Message(text), key, action.kind)
+                expect(result).toBe(model.push({ text, key, kind: action.kind }))
               }
               expect(queue.bytes).toBe(model.bytes)
               expect(queue.count).toBe(model.entries.length)
               expect(queue.lost).toBe(model.lost)
-              expect(queue.bytes).toBeLessThanOrEqual(limit)
+              expect(model.counted).toBeLessThanOrEqual(limit)
             }
             expect(textsOf(queue.take(Number.POSITIVE_INFINITY))).toEqual(
               model.take(Number.POSITIVE_INFINITY),
@@ -108,5 +127,15 @@ describe('the send queue', () => {
       expect(queue.push(new Message(String(at)), String(at % 50))).toBe('queued')
     expect(queue.count).toBe(50)
     expect(textsOf(queue.take(1e9))).toEqual(Array.from({ length: 50 }, (_, at) => String(99_950 + at)))
+  })
+
+  test('keeps no place for what was dropped behind what may not be', () => {
+    const queue = new SendQueue(10_000, 'drop-oldest')
+    for (let at = 0; at < 10; at++) queue.push(new Message('placed'), null, 'placed')
+    for (let at = 0; at < 100_000; at++) queue.push(new Message(String(at)), null)
+    const texts = textsOf(queue.take(1e9))
+    expect(texts.slice(0, 10)).toEqual(Array.from({ length: 10 }, () => 'placed'))
+    expect(texts.slice(10)).toEqual(texts.slice(10).map((_, at) => String(100_000 - texts.length + 10 + at)))
+    expect(texts.length).toBeGreaterThan(100)
   })
 })

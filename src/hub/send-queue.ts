@@ -7,14 +7,29 @@ import type { Message } from './message.ts'
  * `drop-oldest`: the messages that have waited for longest make room.
  * `drop-newest`: it is not sent.
  * `conflate`: like `close`, but a message with a key takes the place of one that waits with the same key.
+ * A message with a place in a history is not dropped: where there is no room for it, it is `close`.
  */
 export type WhenFull = 'close' | 'drop-oldest' | 'drop-newest' | 'conflate'
+
+/**
+ * What a message is, for those who choose which one is lost.
+ * `plain`: it may be dropped. `placed`: it has a place in a history, so that a hole would show: it is never dropped, and
+ * when there is no room for it, the connection is to be closed. `recovered`: like `placed`, and outside the limit:
+ * whoever comes back is not sent away again for what it comes for.
+ */
+export type Kind = 'plain' | 'placed' | 'recovered'
 
 /** What a message costs in bookkeeping, so that empty ones are bounded, too. */
 const overhead = 64
 
 /** Compacted when more than half of so many places are holes. */
 const compactFrom = 64
+
+interface Waiting {
+  readonly message: Message
+  readonly key: string | null
+  readonly kind: Kind
+}
 
 /**
  * The messages that wait for a peer that does not keep up, in order, within a limit of bytes. Each message counts 64
@@ -23,16 +38,19 @@ const compactFrom = 64
 export class SendQueue {
   readonly #limit: number
   readonly #whenFull: WhenFull
-  /** From `#head` on; holes are where messages were conflated away. */
-  #places: (Message | null)[] = []
+  /** From `#head` on; holes are where messages were dropped or conflated away. */
+  #places: (Waiting | null)[] = []
   #head = 0
   #holes = 0
-  /** Where the message with a key stands, counted from the beginning of the queue's life, and which key stands where. */
+  /** Where the message with a key stands, counted from the beginning of the queue's life. */
   readonly #byKey = new Map<string, number>()
-  readonly #keys = new Map<number, string>()
   /** Places that were cut off from the front of `#places`. */
   #base = 0
+  /** Before this place, counted like those of keys, nothing may be dropped. */
+  #firstPlain = 0
   #bytes = 0
+  /** Of `#bytes`, those outside the limit. */
+  #exempt = 0
   #lost = 0
 
   constructor(limit: number, whenFull: WhenFull) {
@@ -45,6 +63,11 @@ export class SendQueue {
     return this.#bytes
   }
 
+  /** Of `bytes`, those of recovered messages. */
+  get exempt(): number {
+    return this.#exempt
+  }
+
   get count(): number {
     return this.#places.length - this.#head - this.#holes
   }
@@ -55,23 +78,19 @@ export class SendQueue {
   }
 
   /** `full`: not taken, and the connection is to be closed. */
-  push(message: Message, key: string | null): 'queued' | 'dropped' | 'full' {
+  push(message: Message, key: string | null, kind: Kind = 'plain'): 'queued' | 'dropped' | 'full' {
     const cost = message.size + overhead
-    if (key !== null && this.#whenFull === 'conflate') this.#forget(key)
-    if (this.#bytes + cost > this.#limit) {
-      if (this.#whenFull === 'drop-newest' || (this.#whenFull === 'drop-oldest' && cost > this.#limit)) {
+    if (kind !== 'recovered') {
+      const conflates = key !== null && this.#whenFull === 'conflate'
+      if (conflates) this.#conflate(key)
+      if (!this.#makeRoom(cost)) {
+        if (kind === 'placed' || this.#whenFull === 'close' || this.#whenFull === 'conflate') return 'full'
         this.#lost++
         return 'dropped'
       }
-      if (this.#whenFull !== 'drop-oldest') return 'full'
-      while (this.#bytes + cost > this.#limit && this.#shift() !== null) this.#lost++
-    }
-    if (key !== null && this.#whenFull === 'conflate') {
-      const place = this.#base + this.#places.length
-      this.#byKey.set(key, place)
-      this.#keys.set(place, key)
-    }
-    this.#places.push(message)
+      if (conflates) this.#byKey.set(key, this.#base + this.#places.length)
+    } else this.#exempt += cost
+    this.#places.push({ message, key, kind })
     this.#bytes += cost
     return 'queued'
   }
@@ -91,36 +110,56 @@ export class SendQueue {
   #shift(): Message | null {
     while (this.#head < this.#places.length) {
       const place = this.#base + this.#head
-      const message = this.#places[this.#head] as Message | null
+      const waiting = this.#places[this.#head] as Waiting | null
       this.#places[this.#head++] = null
       this.#compact()
-      if (message === null) {
+      if (waiting === null) {
         this.#holes--
         continue
       }
-      const key = this.#keys.get(place)
-      if (key !== undefined) {
-        this.#keys.delete(place)
-        this.#byKey.delete(key)
-      }
-      this.#bytes -= message.size + overhead
-      return message
+      this.#forget(waiting, place)
+      return waiting.message
     }
     return null
   }
 
+  /** Whether there is room now for so much more. Nothing is dropped for what would not fit into an empty queue. */
+  #makeRoom(cost: number): boolean {
+    const fits = () => this.#bytes - this.#exempt + cost <= this.#limit
+    if (this.#whenFull === 'drop-oldest' && cost <= this.#limit) while (!fits() && this.#dropOldest());
+    return fits()
+  }
+
+  /** Drops the oldest that may be dropped; false when there is none. */
+  #dropOldest(): boolean {
+    let at = Math.max(this.#firstPlain - this.#base, this.#head)
+    while (at < this.#places.length && this.#places[at]?.kind !== 'plain') at++
+    this.#firstPlain = this.#base + at
+    return this.#drop(at)
+  }
+
   /** What waits with this key is not sent any more. */
-  #forget(key: string): void {
+  #conflate(key: string): void {
     const place = this.#byKey.get(key)
-    if (place === undefined) return
-    const message = this.#places[place - this.#base] as Message
-    this.#places[place - this.#base] = null
+    if (place !== undefined) this.#drop(place - this.#base)
+  }
+
+  #drop(at: number): boolean {
+    const waiting = this.#places[at]
+    if (waiting === undefined || waiting === null) return false
+    this.#places[at] = null
     this.#holes++
     this.#lost++
-    this.#bytes -= message.size + overhead
-    this.#byKey.delete(key)
-    this.#keys.delete(place)
+    this.#forget(waiting, this.#base + at)
     if (this.#holes > compactFrom && this.#holes > this.count) this.#close()
+    return true
+  }
+
+  #forget({ message, key, kind }: Waiting, place: number): void {
+    const cost = message.size + overhead
+    this.#bytes -= cost
+    if (kind === 'recovered') this.#exempt -= cost
+    if (key !== null && this.#byKey.get(key) === place) this.#byKey.delete(key)
   }
 
   /** Cuts the front off when most of the array is front. */
@@ -133,23 +172,15 @@ export class SendQueue {
 
   /** Closes the holes. Places change, so that keys are noted anew. */
   #close(): void {
-    const kept: Message[] = []
-    const keys: [number, string][] = []
-    for (let at = this.#head; at < this.#places.length; at++) {
-      const message = this.#places[at] as Message | null
-      if (message === null) continue
-      const key = this.#keys.get(this.#base + at)
-      if (key !== undefined) keys.push([kept.length, key])
-      kept.push(message)
-    }
-    this.#places = kept
+    this.#base += this.#places.length
+    this.#places = this.#places.filter((waiting, at) => at >= this.#head && waiting !== null)
     this.#head = 0
-    this.#base = 0
     this.#holes = 0
-    this.#keys.clear()
-    for (const [place, key] of keys) {
-      this.#keys.set(place, key)
-      this.#byKey.set(key, place)
+    this.#firstPlain = this.#base
+    this.#byKey.clear()
+    if (this.#whenFull !== 'conflate') return
+    for (const [at, waiting] of this.#places.entries()) {
+      if (waiting !== null && waiting.key !== null) this.#byKey.set(waiting.key, this.#base + at)
     }
   }
 }

@@ -3,6 +3,16 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
+/** Does `work`, and tells when it throws or its promise rejects; nobody waits for it. */
+export function watch(work: () => unknown, failed: (error: unknown) => void): void {
+  try {
+    const result = work()
+    if (isThenable(result)) result.then(undefined, failed)
+  } catch (error) {
+    failed(error)
+  }
+}
+
 /**
  * Calls every handler, in order, and returns what has to be waited for: all their promises and `work`. When one throws
  * at once, that is thrown, and the rejections of others, which nobody waits for any more, are nobody's.

@@ -37,8 +37,10 @@ export interface ClusterStats {
   readonly channels: number
   readonly publishes: number
   readonly orders: number
-  /** Publishes that did not reach the broker. */
+  /** Of `publishes`, those that failed. Appends to histories are not publishes. */
   readonly degraded: number
+  /** Messages that came from the broker, this node's own included. */
+  readonly heard: number
   /** Messages that were not taken: broken, of another version, or of a life that has ended. */
   readonly refused: number
   readonly presenceRooms: number

@@ -87,6 +87,7 @@ export class ClusterNode implements ClusterHalf {
   readonly #standing: OwnStanding
   #session = 0
   #wasReady = false
+  #heard = 0
   #refused = 0
   #closed = false
 
@@ -188,6 +189,7 @@ export class ClusterNode implements ClusterHalf {
       publishes,
       orders,
       degraded,
+      heard: this.#heard,
       refused: this.#refused,
       presenceRooms: this.#presence.size,
       presenceResyncs: this.#presence.resyncs,
@@ -238,12 +240,17 @@ export class ClusterNode implements ClusterHalf {
     return channel === null ? null : this.#relay.order(channel, { to, order })
   }
 
-  async recover(room: string, since: Position | null, admit: (recovery: Recovery) => void): Promise<void> {
+  async recover(
+    room: string,
+    since: Position | null,
+    admit: (recovery: Recovery) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
     if (this.#history === null || !this.#hasHistory(room)) {
       admit({ position: null, messages: [], complete: false })
       return
     }
-    await this.#history.recover(room, since, admit)
+    await this.#history.recover(room, since, admit, signal)
   }
 
   // --------------------------------------------------------------------------------------------------- for users
@@ -388,6 +395,7 @@ export class ClusterNode implements ClusterHalf {
   }
 
   #hear(channel: string, payload: Uint8Array): void {
+    this.#heard += 1
     if (payload[0] === historyMark) {
       const room = roomOf(channel)
       if (room !== null) this.#history?.hear(room, payload)

@@ -77,10 +77,15 @@ export class HistoryRooms {
     if (placed !== null) this.#feeds.get(room)?.receive(placed.position, placed.payload)
   }
 
-  async recover(room: string, since: Position | null, admit: (recovery: Recovery) => void): Promise<void> {
+  async recover(
+    room: string,
+    since: Position | null,
+    admit: (recovery: Recovery) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
     const feed = this.#feed(room)
     await feed.recover(since, this.#context.most, ({ position, messages, complete }) => {
-      admit({ position, messages: told(position?.epoch ?? '', messages), complete })
+      if (!signal.aborted) admit({ position, messages: told(position?.epoch ?? '', messages), complete })
     })
     this.#release(room)
   }

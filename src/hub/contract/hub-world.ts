@@ -112,12 +112,13 @@ export class WorldNode implements LocalHub {
   /** Comes into a room with history where it left it. */
   async recover(client: WorldClient, room: string, since: { epoch: string; offset: number } | null) {
     let recovery: Recovery | null = null
-    await this.half.recover(room, since, (found) => {
+    const admit = (found: Recovery) => {
       recovery = found
       if (!client.open) return
       this.join(client, room)
       for (const { data, position } of found.messages) client.got.push({ data, ...position })
-    })
+    }
+    await this.half.recover(room, since, admit, new AbortController().signal)
     return recovery as Recovery | null
   }
 

@@ -32,7 +32,7 @@ export function hubsContract(name: string, launch: () => Promise<ContractBroker>
       const sender = a.connections.get('ann')
       const sent = texts.map((text) => a.hub.room('lobby').send(text, { except: sender?.id ?? '' }))
       expect(await Promise.all(sent)).toEqual(
-        texts.map(() => ({ local: 0, status: 'relayed', position: null })),
+        texts.map(() => ({ local: 0, dropped: 0, status: 'relayed', position: null })),
       )
       await eventually(() => two.got.length >= 50, 'bob has all')
       expect(two.got).toEqual(texts)
@@ -74,7 +74,11 @@ export function hubsContract(name: string, launch: () => Promise<ContractBroker>
       const far = await b.open('bob')
       await eventually(() => b.connections.has('bob'), 'bob is in')
       const { id } = b.connections.get('bob') as { id: string }
-      expect(await a.hub.connection(id).send('you')).toEqual({ local: 0, status: 'relayed', position: null })
+      expect(await a.hub.connection(id).send('you')).toMatchObject({
+        local: 0,
+        status: 'relayed',
+        position: null,
+      })
       await eventually(() => far.got.includes('you'), 'it has it')
       await a.hub.connection(id).join('den')
       await eventually(() => b.hub.room('den').localCount === 1, 'it is in the room')
@@ -84,6 +88,8 @@ export function hubsContract(name: string, launch: () => Promise<ContractBroker>
       await eventually(() => far.closed !== null, 'it is closed')
       expect(far.closed).toEqual({ code: 4001, reason: 'from afar' })
       expect(await a.hub.connection('nobody.x').send('you')).toMatchObject({ local: 0, status: 'gone' })
+      await eventually(() => b.hub.connection(id).localCount === 0, 'it is out of its node')
+      expect(await b.hub.connection(id).send('you')).toMatchObject({ local: 0, status: 'gone' })
     }, 30_000)
 
     test('nodes tell and ask each other; who cannot answer is missing, with the reason', async () => {
@@ -216,6 +222,7 @@ export function hubsContract(name: string, launch: () => Promise<ContractBroker>
       await eventually(() => nodes.every(({ hub }) => !hub.ready()), 'both say that they are not ready')
       expect(await a.hub.room('lobby').send('alone')).toEqual({
         local: 1,
+        dropped: 0,
         status: 'degraded',
         position: null,
       })
