@@ -314,7 +314,8 @@ async function unheard(node: NodeProcess): Promise<string[]> {
   return [...new Set(unknown.map((one) => one.node))].sort()
 }
 
-const say = (node: NodeProcess) => node.say({ room: 'r-0', sender: `test of ${node.name}`, n: 1 })
+let said = 0
+const say = (node: NodeProcess) => node.say({ room: 'r-0', sender: `test of ${node.name}`, n: ++said })
 
 const everyThird = (clients: readonly Client[]) => clients.filter((_, index) => index % 3 === 0)
 
