@@ -241,3 +241,25 @@ test('a small message is not refused because a large one for the same room follo
   expect(statuses).toEqual(['relayed', 'refused', 'relayed'])
   expect(cb.got.map(({ data }) => data.length)).toEqual([200_000, 10])
 })
+
+test('after the broker was away nodes tell each other of many rooms in few messages', async () => {
+  world = new MemoryWorld()
+  const nodes: WorldNode[] = []
+  for (const id of 'abcd') nodes.push(await world.node(id))
+  for (const node of nodes) {
+    const client = node.connect(`u${node.id}`)
+    for (let number = 0; number < 300; number++) node.join(client, `p${number}`)
+  }
+  await world.clock.advance(60_000)
+  const published = () => nodes.reduce((sum, { half }) => sum + half.stats().publishes, 0)
+  world.brokers.bus.stop()
+  await world.clock.advance(500)
+  world.brokers.bus.start()
+  const before = published()
+  await world.clock.advance(4_000)
+  // Requests of 256 rooms at most, as many answers, and the probes; not a message for each room and node.
+  expect(published() - before).toBeLessThan(100)
+  for (const node of nodes) {
+    expect(await world.after(node.half.presence.count('p299'), 0)).toEqual({ value: 4, missing: [] })
+  }
+})

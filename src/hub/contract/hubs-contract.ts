@@ -67,6 +67,15 @@ export function hubsContract(name: string, launch: () => Promise<ContractBroker>
       }
     }, 30_000)
 
+    test('a node that nobody is connected to is told who is, too', async () => {
+      const { started, nodes } = await stage('a', 'b')
+      await using _ = started
+      const ann = await nodes[0].open('ann')
+      await eventually(() => nodes[1].told.includes('online ann'), 'she is there')
+      await ann.close()
+      await eventually(() => nodes[1].told.includes('offline ann'), 'she is gone')
+    }, 30_000)
+
     test('a connection elsewhere is sent to, moved and closed; one that is nowhere is gone', async () => {
       const { started, nodes } = await stage('a', 'b')
       await using _ = started

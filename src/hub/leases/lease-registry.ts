@@ -185,10 +185,6 @@ export class LeaseRegistry implements Registry {
     }
     if (incarnation === null) {
       this.#phase = 'replaced'
-      this.#log.warn(
-        { node: facts.id },
-        'another process runs as this node: this one stays out of the cluster',
-      )
       this.#events?.lost('replaced')
       return
     }
