@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { cpus, release } from 'node:os'
 import type { Command } from './child.ts'
 import { findProgram } from './runtimes.ts'
 
@@ -23,10 +24,18 @@ export function tethered(command: Command): Command {
   return { ...command, file: setpriv, args: ['--pdeathsig', 'TERM', command.file, ...command.args] }
 }
 
-/** One line for the report. */
-export function describeCores(): string {
+/** One line for the report: system, cores, and who has which. */
+export function describeMachine(names: Readonly<Record<Role, string>> = roles): string {
+  const all = cpus()
+  return `Linux ${release()}, ${all.length} cores (${all[0]?.model.trim() ?? 'unknown'}), ${describeCores(names)}`
+}
+
+const roles = { proxy: 'proxy', backend: 'backend', generator: 'generator' } as const
+
+function describeCores(names: Readonly<Record<Role, string>>): string {
   if (coreOf('proxy') === null || findProgram('taskset') === null) return 'not pinned to cores'
-  return `proxy on core ${coreOf('proxy')}, backend on ${coreOf('backend')}, generator on ${coreOf('generator')}`
+  const on = (role: Role) => `${names[role]} on ${role === 'proxy' ? 'core ' : ''}${coreOf(role)}`
+  return [on('proxy'), on('backend'), on('generator')].join(', ')
 }
 
 function coreOf(role: Role): number | null {

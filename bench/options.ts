@@ -1,18 +1,9 @@
-import { join } from 'node:path'
-import { parseArgs } from 'node:util'
-import { parseList, parseRounds } from './parse-options.ts'
+import { parseRoundsOptions, type RoundsOptions } from './parse-options.ts'
 import { type PeerName, peerNames } from './peers.ts'
-import { packageFolder } from './runtimes.ts'
 import type { Pace } from './work.ts'
 import { type WorkName, workNames } from './work-names.ts'
 
-export interface BenchOptions {
-  readonly peers: readonly PeerName[]
-  readonly works: readonly WorkName[]
-  readonly pace: Pace
-  readonly out: string
-  readonly help: boolean
-}
+export type BenchOptions = RoundsOptions<PeerName, WorkName, Pace>
 
 const defaultPeers = peerNames.filter((name) => name !== 'ws-relay')
 
@@ -53,31 +44,7 @@ const smokePace: Pace = {
   memoryRounds: 1,
 }
 
-/** The options of the command line; throws with a sentence for the user when they make no sense. */
 export function parseOptions(args: readonly string[]): BenchOptions {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      only: { type: 'string' },
-      work: { type: 'string' },
-      rounds: { type: 'string' },
-      quick: { type: 'boolean', default: false },
-      out: { type: 'string', default: join(packageFolder, 'bench/results') },
-      smoke: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
-  })
-  const pace = values.smoke ? smokePace : values.quick ? quickPace : defaultPace
-  return {
-    peers: values.only === undefined ? defaultPeers : parseList('--only', values.only, peerNames),
-    works: values.work === undefined ? workNames : parseList('--work', values.work, workNames),
-    pace: values.rounds === undefined ? pace : withRounds(pace, values.rounds),
-    out: values.out,
-    help: values.help,
-  }
-}
-
-function withRounds(pace: Pace, text: string): Pace {
-  const rounds = parseRounds(text)
-  return { ...pace, rounds, memoryRounds: Math.min(rounds, pace.memoryRounds) }
+  const paces = { default: defaultPace, quick: quickPace, smoke: smokePace }
+  return parseRoundsOptions(args, { names: peerNames, defaultNames: defaultPeers, works: workNames, paces })
 }

@@ -1,46 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
+import { example, killPrograms, run } from './support/example.ts'
 
-// The examples as a reader runs them, on the runtime that runs this test: `npm test` runs it on Node and Bun.
+// The examples as a reader runs them, on the runtime that runs this test: `npm test` runs it on Node and Bun. Those of
+// the hub are in test/hub/examples.test.ts.
 
-const root = fileURLToPath(new URL('..', import.meta.url))
-const started: ChildProcess[] = []
-
-afterEach(() => {
-  for (const child of started.splice(0)) if (child.exitCode === null) child.kill('SIGKILL')
-})
-
-interface Program {
-  readonly process: ChildProcess
-  /** Everything on standard error so far: examples talk there, the log goes to standard output. */
-  said(): string
-  readonly ended: Promise<number | null>
-}
-
-function run(...args: string[]): Program {
-  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'ignore', 'pipe'] })
-  started.push(child)
-  let said = ''
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    said += text
-  })
-  return { process: child, said: () => said, ended: once(child, 'close').then(([code]) => code) }
-}
-
-/** Starts an example on a free port and waits until it says where it listens. */
-async function example(file: string): Promise<Program & { port: string }> {
-  const program = run(`examples/${file}`, '0')
-  for (;;) {
-    const port = /(?:ws|http):\/\/127\.0\.0\.1:(\d+)\S* .*Ctrl-C/.exec(program.said())?.[1]
-    if (port !== undefined) return { ...program, port }
-    const gone = program.ended.then(() => 'gone')
-    const more = once(program.process.stderr as NonNullable<typeof program.process.stderr>, 'data')
-    if ((await Promise.race([gone, more])) === 'gone') throw new Error(`${file} ended:\n${program.said()}`)
-  }
-}
+afterEach(killPrograms)
 
 async function echo(port: string, text: string): Promise<string> {
   const socket = new WebSocket(`ws://127.0.0.1:${port}`)
@@ -51,84 +17,6 @@ async function echo(port: string, text: string): Promise<string> {
   await once(socket, 'close')
   return String(answer)
 }
-
-/** A client of an example of the hub, with what it got. */
-async function client(port: string, query: string) {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}/?${query}`)
-  const got: string[] = []
-  socket.on('message', (data) => got.push(String(data)))
-  await once(socket, 'open')
-  return {
-    got,
-    say: (text: string) => socket.send(text),
-    async hears(text: string) {
-      while (!got.some((line) => line.includes(text))) await once(socket, 'message')
-    },
-    async leave() {
-      socket.close()
-      await once(socket, 'close')
-    },
-  }
-}
-
-describe('the examples of the hub', () => {
-  test('echo', async () => {
-    const program = await example('hub/echo.ts')
-    expect(await echo(program.port, 'hello')).toBe('hello')
-    program.process.kill('SIGINT')
-    expect(await program.ended).toBe(0)
-  }, 20_000)
-
-  test('chat gives who comes back what was said meanwhile', async () => {
-    const program = await example('hub/chat.ts')
-    const ann = await client(program.port, 'user=ann')
-    const bob = await client(program.port, 'user=bob')
-    ann.say('one')
-    await Promise.all([ann.hears('ann: one'), bob.hears('ann: one')])
-    const { epoch, offset } = JSON.parse(bob.got[0] as string)
-    await bob.leave()
-    ann.say('two')
-    ann.say('three')
-    await ann.hears('three')
-    const back = await client(program.port, `user=bob&epoch=${epoch}&offset=${offset}`)
-    await back.hears('three')
-    expect(back.got.map((line) => JSON.parse(line).text)).toEqual(['ann: two', 'ann: three'])
-    const late = await client(program.port, 'user=eve&epoch=other&offset=7')
-    await late.hears('gone')
-    program.process.kill('SIGINT')
-    expect(await program.ended).toBe(0)
-  }, 20_000)
-
-  test('notifications reach every device of a user', async () => {
-    const program = await example('hub/notifications.ts')
-    const devices = [await client(program.port, 'user=ann'), await client(program.port, 'user=ann')]
-    const bob = await client(program.port, 'user=bob')
-    bob.say('ann dinner is ready')
-    await bob.hears('ann has 2 devices')
-    for (const device of devices) await device.hears('bob: dinner is ready')
-    bob.say('nonsense')
-    await bob.hears('expected')
-    program.process.kill('SIGINT')
-    expect(await program.ended).toBe(0)
-  }, 20_000)
-
-  test('presence tells who came and who went, each once', async () => {
-    const program = await example('hub/presence.ts')
-    const ann = await client(program.port, 'user=ann')
-    await ann.hears('here: ann')
-    const bob = await client(program.port, 'user=bob')
-    await bob.hears('here: ann, bob')
-    await ann.hears('bob came')
-    await bob.leave()
-    const again = await client(program.port, 'user=bob')
-    await again.hears('here: ann, bob')
-    await again.leave()
-    await ann.hears('bob went')
-    expect(ann.got.filter((line) => line.startsWith('bob'))).toEqual(['bob came', 'bob went'])
-    program.process.kill('SIGINT')
-    expect(await program.ended).toBe(0)
-  }, 20_000)
-})
 
 describe('the examples', () => {
   test('echo-round-robin spreads connections over three servers in turn and ends on Ctrl-C', async () => {
@@ -173,7 +61,7 @@ describe('the examples', () => {
   test.each(['fairlead.yaml', 'fairlead.config.ts'])(
     '%s is a valid config',
     async (file) => {
-      const program = run('src/cli/main.ts', 'check', '-c', `examples/${file}`)
+      const program = run(['src/cli/main.ts', 'check', '-c', `examples/${file}`])
       expect([await program.ended, program.said()]).toEqual([0, ''])
     },
     20_000,

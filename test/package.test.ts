@@ -47,7 +47,9 @@ describe('the published package', () => {
     symlinkSync(join(root, 'node_modules'), join(stage, 'node_modules'))
     mkdirSync(join(stranger, 'node_modules/@types'), { recursive: true })
     symlinkSync(stage, join(stranger, 'node_modules/fairlead'))
-    symlinkSync(join(root, 'node_modules/@types/node'), join(stranger, 'node_modules/@types/node'))
+    for (const name of ['@types/node', '@types/bun']) {
+      symlinkSync(join(root, 'node_modules', name), join(stranger, 'node_modules', name))
+    }
     writeFileSync(join(stranger, 'package.json'), '{ "type": "module" }')
   }, 60_000)
 
@@ -165,10 +167,100 @@ joined.on('conection', () => {})
 hub.on('message', ({ connection }) => connection.data.nothing)
 `,
     )
-    const settings = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2024', '--types', 'node']
-    expect(run(join(binaries, 'tsc'), [...settings, 'a.ts'], stranger)).toBe('')
+    compile(stranger, ['a.ts'], ['--types', 'node'])
+  }, 60_000)
+
+  // Most projects are strict and no stricter: there, a literal that may be one thing or another has all their fields.
+  test.each([[], ['--exactOptionalPropertyTypes']])(
+    'knows the data of a connection by what authenticate returns %j',
+    (...stricter) => {
+      writeFileSync(
+        join(stranger, 'data.ts'),
+        `import { createHub, type Authenticate, type Hub, type HubOptions } from 'fairlead/hub'
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+type Data<H> = H extends Hub<infer D> ? D : 'none'
+const same = <A, B>(_: Same<A, B>) => {}
+declare function find(cookie?: string): Promise<{ id: string; name: string } | null>
+const may = createHub({ authenticate: async ({ headers }) => {
+  const user = await find(headers.cookie)
+  return user ? { user: user.id, data: { name: user.name } } : { status: 401, reason: 'no' }
+} })
+same<Data<typeof may>, { name: string }>(true)
+const plain = createHub({ authenticate: ({ url }) => url === '/' ? { user: 'a' } : { status: 401, reason: 'no', headers: {} } })
+same<Data<typeof plain>, undefined>(true)
+const some = createHub({ authenticate: ({ url }) => url === '/' ? { user: 'a', data: { a: 1 } } : { user: 'b' } })
+same<Data<typeof some>, { a: number } | undefined>(true)
+const nobody = createHub({ authenticate: () => ({ status: 401, reason: 'no' }) })
+same<Data<typeof nobody>, undefined>(true)
+const said = createHub<{ roles: string[] }>({ authenticate: () => ({ data: { roles: [] } }) })
+same<Data<typeof said>, { roles: string[] }>(true)
+const authenticate: Authenticate<{ n: number }> = () => ({ user: 'a', data: { n: 1 } })
+const apart = createHub({ authenticate })
+same<Data<typeof apart>, { n: number }>(true)
+const without = createHub({ path: '/ws' })
+same<Data<typeof without>, undefined>(true)
+export const generic = <T>(options: HubOptions<T>): Hub<T> => createHub<T>(options)
+// @ts-expect-error No welcome and no refusal.
+createHub({ authenticate: () => ({ ok: false }) })
+// @ts-expect-error A slip of the pen.
+createHub({ authenticate: () => ({ statusCode: 401, reason: 'no' }) })
+// @ts-expect-error A user is text.
+createHub({ authenticate: () => ({ user: 42 }) })
+// @ts-expect-error Not said what else.
+createHub<{ n: number }>({ authenticate: () => ({ user: 'a' }) })
+`,
+      )
+      compile(stranger, ['data.ts'], ['--types', 'node', ...stricter])
+    },
+    60_000,
+  )
+
+  test('compiles with what its guide and its examples say', () => {
+    const files = ['hub', 'cluster'].flatMap((page) =>
+      snippets(readFileSync(join(root, `docs/guide/${page}.md`), 'utf8')).map((code, index) => {
+        const file = `${page}-${index + 1}.ts`
+        writeFileSync(join(stranger, file), `${code}\nexport {}\n`)
+        return file
+      }),
+    )
+    expect(files.length).toBeGreaterThan(6)
+    const examples = join(root, 'examples/hub')
+    mkdirSync(join(stranger, 'examples'))
+    for (const file of readdirSync(examples)) {
+      const code = readFileSync(join(examples, file), 'utf8')
+      const theirs = code.replace(/'(?:\.\.\/)+src\/(\w+)\.ts'/g, "'fairlead/$1'").replaceAll(".ts'", ".js'")
+      expect(theirs).not.toContain('/src/')
+      writeFileSync(join(stranger, 'examples', file), theirs)
+      files.push(`examples/${file}`)
+    }
+    // What the guide leaves to the reader.
+    writeFileSync(
+      join(stranger, 'reader.d.ts'),
+      `declare const app: import('node:http').RequestListener & { fetch(request: Request): Response }
+declare function whoIs(cookie?: string): Promise<{ id: string; name: string } | null>
+declare function reload(value: unknown): void
+declare const os: typeof import('node:os')
+declare const url: string
+declare const createHub: typeof import('fairlead/hub').createHub
+declare const hub: import('fairlead/hub').Hub
+declare const one: import('fairlead/cluster').ClusterDriver
+declare const another: import('fairlead/cluster').ClusterDriver
+declare const third: import('fairlead/cluster').ClusterDriver
+`,
+    )
+    compile(stranger, [...files, 'reader.d.ts'], ['--types', 'node,bun', '--skipLibCheck'])
   }, 60_000)
 })
+
+function compile(folder: string, files: readonly string[], more: readonly string[]): void {
+  const settings = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2024']
+  expect(run(join(binaries, 'tsc'), [...settings, ...more, ...files], folder)).toBe('')
+}
+
+/** The blocks of TypeScript in a page. */
+function snippets(page: string): string[] {
+  return [...page.matchAll(/^```ts\n([\s\S]*?)^```/gm)].map(([, code]) => code as string)
+}
 
 /** Output of a program that must end well, with our Node first in PATH. */
 function run(command: string, args: readonly string[], cwd: string): string {

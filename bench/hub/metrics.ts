@@ -1,3 +1,5 @@
+import type { Metric } from '../metrics.ts'
+
 /** Everything that is reported; less is better, but for `rate`. */
 export const hubMetrics = {
   fan1k: { title: 'delivery to 1,000 members', unit: 'µs CPU', digits: 2 },
@@ -11,13 +13,7 @@ export const hubMetrics = {
   clusterBurst: { title: 'the same, ten messages in one tick', unit: 'µs CPU', digits: 2 },
   clusterRate: { title: 'deliveries across 3 nodes in a second (more is better)', unit: '/s', digits: 0 },
   clusterMemory: { title: 'idle connection in a cluster', unit: 'KiB', digits: 1 },
-} as const satisfies Record<string, HubMetric>
-
-export interface HubMetric {
-  readonly title: string
-  readonly unit: string
-  readonly digits: number
-}
+} as const satisfies Record<string, Metric>
 
 export type HubMetricName = keyof typeof hubMetrics
 export const hubMetricNames = Object.keys(hubMetrics) as HubMetricName[]

@@ -1,17 +1,8 @@
-import { join } from 'node:path'
-import { parseArgs } from 'node:util'
-import { parseList, parseRounds } from '../parse-options.ts'
-import { packageFolder } from '../runtimes.ts'
+import { parseRoundsOptions, type RoundsOptions } from '../parse-options.ts'
 import { type ContenderName, contenderNames } from './contenders.ts'
 import { type HubPace, type HubWorkName, hubWorkNames } from './work.ts'
 
-export interface HubBenchOptions {
-  readonly contenders: readonly ContenderName[]
-  readonly works: readonly HubWorkName[]
-  readonly pace: HubPace
-  readonly out: string
-  readonly help: boolean
-}
+export type HubBenchOptions = RoundsOptions<ContenderName, HubWorkName, HubPace>
 
 export const usage = `npm run bench:hub -- [options]
   --only LIST    contenders: ${contenderNames.join(', ')} (default: all)
@@ -45,32 +36,8 @@ const smokePace: HubPace = {
   idle: 100,
 }
 
-/** The options of the command line; throws with a sentence for the user when they make no sense. */
 export function parseHubOptions(args: readonly string[]): HubBenchOptions {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      only: { type: 'string' },
-      work: { type: 'string' },
-      rounds: { type: 'string' },
-      quick: { type: 'boolean', default: false },
-      out: { type: 'string', default: join(packageFolder, 'bench/results') },
-      smoke: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
-  })
-  const pace = values.smoke ? smokePace : values.quick ? quickPace : defaultPace
-  const { only, work, rounds } = values
-  return {
-    contenders: only === undefined ? contenderNames : parseList('--only', only, contenderNames),
-    works: work === undefined ? hubWorkNames : parseList('--work', work, hubWorkNames),
-    pace: rounds === undefined ? pace : withRounds(pace, rounds),
-    out: values.out,
-    help: values.help,
-  }
-}
-
-function withRounds(pace: HubPace, text: string): HubPace {
-  const rounds = parseRounds(text)
-  return { ...pace, rounds, memoryRounds: Math.min(rounds, pace.memoryRounds) }
+  const paces = { default: defaultPace, quick: quickPace, smoke: smokePace }
+  const names = contenderNames
+  return parseRoundsOptions(args, { names, defaultNames: names, works: hubWorkNames, paces })
 }

@@ -3,13 +3,14 @@
  * second. Fairlead, HAProxy and nginx one after the other. See bench/README.md.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { cpus, release } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { describeCores } from '../cores.ts'
+import { describeMachine } from '../cores.ts'
+import { parseList } from '../parse-options.ts'
 import { runProgram } from '../program.ts'
+import { reportDate } from '../report-files.ts'
 import { packageFolder } from '../runtimes.ts'
-import { type Contender, type ContenderName, contenderNames, findContender } from './contenders.ts'
+import { type Contender, contenderNames, findContender } from './contenders.ts'
 import { weather } from './field.ts'
 import type { Storm } from './storm.ts'
 import { arrivalsPicture, clientsPicture, stormTable, type Weathered } from './storm-report.ts'
@@ -59,12 +60,8 @@ function parseOptions() {
       help: { type: 'boolean', default: false },
     },
   })
-  const names = values.only?.split(',') ?? [...contenderNames]
-  const unknown = names.find((name) => !contenderNames.includes(name as ContenderName))
-  if (unknown !== undefined) {
-    throw new Error(`--only takes ${contenderNames.join(', ')}, not ${JSON.stringify(unknown)}`)
-  }
-  return { ...values, names: contenderNames.filter((name) => names.includes(name)) }
+  const { only } = values
+  return { ...values, names: only === undefined ? contenderNames : parseList('--only', only, contenderNames) }
 }
 
 interface Run {
@@ -97,8 +94,8 @@ async function bench(options: ReturnType<typeof parseOptions>, folder: string): 
     lines.push(`- ${name}: ${'missing' in found ? `skipped, ${found.missing}` : found.title}`)
     if (!('missing' in found)) contenders.push(found)
   }
-  const date = new Date().toISOString().slice(0, 16).replace('T', ' ')
-  const machine = `Linux ${release()}, ${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${describeCores()}`
+  const date = reportDate()
+  const machine = describeMachine()
   const parts = [`${date}, ${machine}.`, lines.join('\n')]
   const samples: Record<string, readonly Weathered[]> = {}
   const failures: string[] = []

@@ -1,27 +1,19 @@
 /**
- * A message to a user reaches all of the user's devices. With REDIS_URL, on whichever server they are.
+ * A message to a user reaches all of the user's devices; with a cluster (cluster.ts), on whichever server they are.
  *
  *     node examples/hub/notifications.ts [port]    or: bun examples/hub/notifications.ts [port]
  *     npx wscat -c 'ws://127.0.0.1:8080/?user=ann'
  *     npx wscat -c 'ws://127.0.0.1:8080/?user=bob'     then say: ann dinner is ready
  */
 import { createHub } from '../../src/hub.ts' // in a project of your own: 'fairlead/hub'
-import { redis } from '../../src/redis.ts' // 'fairlead/redis'
+import { clusterFrom } from './cluster.ts'
 import { serve } from './serve.ts'
+import { authenticate } from './who.ts'
 
-const { REDIS_URL } = process.env
-
-const hub = createHub({
-  cluster: REDIS_URL === undefined ? undefined : redis(REDIS_URL),
-  // A real program looks at a cookie or a token here.
-  authenticate({ url }) {
-    const user = new URL(url, 'ws://host').searchParams.get('user')
-    return user === null ? { status: 401, reason: 'say who you are: ?user=' } : { user, data: undefined }
-  },
-})
+const hub = createHub({ cluster: clusterFrom(process.env), authenticate })
 
 hub.on('message', async ({ connection, data }) => {
-  const [, to, text] = /^(\S{1,128}) (.+)$/s.exec(String(data)) ?? []
+  const [, to, text] = /^([\w.-]{1,64}) (.+)$/s.exec(String(data)) ?? []
   if (to === undefined || text === undefined) {
     connection.send('expected: <user> <text>')
     return

@@ -5,20 +5,15 @@
  *     npx wscat -c 'ws://127.0.0.1:8080/?user=ann'
  */
 import { createHub } from '../../src/hub.ts' // in a project of your own: 'fairlead/hub'
-import { redis } from '../../src/redis.ts' // 'fairlead/redis'
+import { clusterFrom } from './cluster.ts'
 import { serve } from './serve.ts'
-
-const { REDIS_URL } = process.env
+import { authenticate } from './who.ts'
 
 const hub = createHub({
-  cluster: REDIS_URL === undefined ? undefined : redis(REDIS_URL),
+  cluster: clusterFrom(process.env),
   presenceGrace: '2s',
   rooms: { lobby: { presence: true } },
-  // A real program looks at a cookie or a token here.
-  authenticate({ url }) {
-    const user = new URL(url, 'ws://host').searchParams.get('user')
-    return user === null ? { status: 401, reason: 'say who you are: ?user=' } : { user, data: undefined }
-  },
+  authenticate,
 })
 
 hub.on('connection', async (connection) => {

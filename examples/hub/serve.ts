@@ -4,10 +4,11 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Hub } from '../../src/hub.ts' // in a project of your own: 'fairlead/hub'
 
-type Served = Pick<Hub<unknown>, 'attach' | 'fetch' | 'websocket' | 'close'>
+type Served = Pick<Hub<unknown>, 'start' | 'attach' | 'fetch' | 'websocket' | 'close'>
 
 /** Serves until Ctrl-C, with the port from the command line. */
 export async function serve(hub: Served, hint: string): Promise<void> {
+  if (!(await hub.start())) console.error('The broker is away: this server is alone until it is back.')
   const server = await listen(hub, Number(process.argv[2] ?? 8080))
   console.error(`Connect to ws://127.0.0.1:${server.port}${hint} Ctrl-C ends it.`)
   await once(process, 'SIGINT')

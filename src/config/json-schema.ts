@@ -30,12 +30,16 @@ export interface JsonSchema {
  * and JSON support reads. It knows the shape; references such as a route's pool are checked by the gateway.
  */
 export function configJsonSchema(): JsonSchema {
-  const schema = z.toJSONSchema(gatewayOptions, { io: 'input', target: 'draft-7', override }) as JsonSchema
+  const schema = z.toJSONSchema(gatewayOptions, {
+    io: 'input',
+    target: 'draft-7',
+    override: sayQuantity,
+  }) as JsonSchema
   return { ...schema, title: 'Fairlead gateway' }
 }
 
 /** Quantities are text with a unit: the default or the example tells which kind. */
-function override({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void {
+export function sayQuantity({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void {
   const { type, default: fallback = jsonSchema.examples?.[0] } = jsonSchema
   if (type !== 'string' || typeof fallback !== 'string') return
   if (parseDuration(fallback) !== undefined) jsonSchema.pattern = '^\\d+(\\.\\d+)?(ms|s|m|h|d)$'

@@ -65,6 +65,41 @@ describe('a hub that is alone', () => {
     expect(() => hub.answer('app:sum', () => 1)).toThrow('already')
   })
 
+  test('answers itself as others would be answered, until it answers no more', async () => {
+    const { hub } = await start()
+    const asked: unknown[] = []
+    const state = { since: new Date(0) }
+    const stop = hub.answer('app:state', (value) => {
+      asked.push(value)
+      return state
+    })
+    const question = { at: new Date(0), none: undefined }
+    const answered = { node: hub.node, value: { since: '1970-01-01T00:00:00.000Z' } }
+    expect(await hub.ask('app:state', question)).toEqual({ results: [answered], missing: [] })
+    expect(asked).toEqual([{ at: '1970-01-01T00:00:00.000Z' }])
+    stop()
+    stop()
+    expect((await hub.ask('app:state')).results).toEqual([])
+    hub.answer('app:state', () => undefined)
+    expect((await hub.ask('app:state')).results).toEqual([{ node: hub.node, value: null }])
+  })
+
+  test('says which events there are, and what listens to them', async () => {
+    const { hub } = await start()
+    const on = (event: unknown, handler: unknown) =>
+      expect(() => hub.on(event as 'close', handler as () => void))
+    on('conection', () => {}).toThrow(
+      'expected the name of an event, or one with a colon, found "conection" (did you mean \'connection\'?)',
+    )
+    on('userjoined', () => {}).toThrow("did you mean 'userJoined'?")
+    on('toString', () => {}).toThrow('found "toString"')
+    on(7, () => {}).toThrow(TypeError)
+    on('connection', undefined).toThrow('expected a function for "connection", found undefined')
+    on('app:x', null).toThrow('expected a function for "app:x", found null')
+    expect(() => hub.answer('app:x', 'x' as never)).toThrow('expected a function for "app:x", found string')
+    on('close', () => {}).not.toThrow()
+  })
+
   test.each(['plain', '', 'x'.repeat(200)])('has no event or question of the name %j', async (name) => {
     const { hub } = await start()
     expect(() => hub.emit(name as 'a:b', 1)).toThrow(TypeError)

@@ -1,6 +1,8 @@
+import { EventEmitter } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
+import { WebSocketServer } from 'ws'
 import { RawClient } from './contract/raw-client.ts'
 import { createHub } from './create-hub.ts'
 import type { Hub } from './hub.ts'
@@ -49,7 +51,7 @@ describe.skipIf(onBun)('a hub attached to a server of node:http', () => {
     expect(await greeting(port, '/b')).toBe('b')
     expect(await greeting(port, '/c')).toBe('404')
     expect(await (await fetch(`http://127.0.0.1:${port}/a`)).text()).toBe('plain /a')
-    expect(server.listenerCount('upgrade')).toBe(1)
+    expect(server.listenerCount('upgrade')).toBe(2)
   })
 
   test('leaves other paths to the server’s other listeners', async () => {
@@ -60,6 +62,64 @@ describe.skipIf(onBun)('a hub attached to a server of node:http', () => {
     })
     expect(await greeting(port, '/a')).toBe('a')
     expect(await greeting(port, '/theirs')).toBe('418')
+  })
+
+  test('shares it by path with one that takes every other path, whichever comes first', async () => {
+    const { server, port } = await startServer()
+    makeHub('rest').attach(server)
+    const detach = makeHub('b').attach(server, { path: '/b' })
+    expect(await greeting(port, '/b')).toBe('b')
+    expect(await greeting(port, '/c')).toBe('rest')
+    detach()
+    expect(await greeting(port, '/b')).toBe('rest')
+  })
+
+  test('does not share a path', async () => {
+    const { server } = await startServer()
+    makeHub('a').attach(server, { path: '/a' })
+    makeHub('rest').attach(server)
+    const late = makeHub('late')
+    expect(() => late.attach(server, { path: '/a' })).toThrow(
+      'attach: another hub serves the path "/a" of this server',
+    )
+    expect(() => late.attach(server)).toThrow('attach: another hub serves every path of this server')
+  })
+
+  test.each([
+    ['first', 'while it decides'],
+    ['last', 'before it decides'],
+  ])('%s keeps its places when somebody else answers %s', async (place) => {
+    const { server, port } = await startServer()
+    const lines: object[] = []
+    const log = { info() {}, warn() {}, error: (fields: object) => void lines.push(fields) }
+    const hub = createHub({
+      log,
+      maxConnections: 1,
+      authenticate: async ({ url }) => {
+        await new Promise((resolve) => setTimeout(resolve, 20))
+        return url === '/in' ? { user: 'ann' } : { status: 401, reason: 'never seen' }
+      },
+    })
+    hubs.push(hub as Hub)
+    if (place === 'first') hub.attach(server)
+    const theirs = new WebSocketServer({ noServer: true })
+    const takes: Parameters<typeof server.on>[1] = (request, socket, head) => {
+      theirs.handleUpgrade(request, socket, head, (webSocket) => {
+        webSocket.on('message', (data) => webSocket.send(`theirs ${data}`))
+      })
+    }
+    server.on('upgrade', takes)
+    if (place === 'last') hub.attach(server)
+    for (const path of ['/in', '/out', '/in']) {
+      const client = await RawClient.open({ port, path })
+      await expect.poll(() => hub.stats().handshakes).toBe(0)
+      client.text('hello')
+      expect(await client.nextText()).toBe('theirs hello')
+      client.destroy()
+    }
+    expect(lines).toMatchObject(new Array(3).fill({ event: 'handshake.failed' }))
+    server.off('upgrade', takes)
+    await (await RawClient.open({ port, path: '/in' })).destroy()
   })
 
   test('lets go of it, and keeps its connections', async () => {
@@ -81,6 +141,29 @@ describe.skipIf(onBun)('a hub attached to a server of node:http', () => {
   test('is taken by paths only', async () => {
     const { server } = await startServer()
     expect(() => makeHub('a').attach(server, { path: 'ws' })).toThrow("expected a path that starts with '/'")
+    expect(server.listenerCount('upgrade')).toBe(0)
+  })
+
+  test('is told apart from what is no server', async () => {
+    const { server } = await startServer()
+    const hub = makeHub('a')
+    const attached = (value: unknown) => expect(() => hub.attach(value as Server))
+    const expected = 'expected a server, as createServer(app) and app.listen(port) return'
+    attached(undefined).toThrow(`attach: found undefined, ${expected}`)
+    attached(3000).toThrow(`attach: found 3000, ${expected}`)
+    // Express has an application that is called, Koa one that is an emitter, Fastify and Nest have one with a server.
+    const express = Object.assign(() => {}, { on() {}, off() {}, listenerCount() {}, prependListener() {} })
+    attached(express).toThrow(`attach: found a function (the application?), ${expected}`)
+    attached(new EventEmitter()).toThrow('attach: found an object that is none (the application?)')
+    attached({ server }).toThrow('attach: found an object with a server (give its `server`)')
+    attached({ getHttpServer() {} }).toThrow('(give its `getHttpServer()`)')
+  })
+
+  test('is not taken by one that is closed', async () => {
+    const { server } = await startServer()
+    const hub = createHub()
+    await hub.close()
+    expect(() => hub.attach(server)).toThrow('attach: found a hub that is closed')
     expect(server.listenerCount('upgrade')).toBe(0)
   })
 

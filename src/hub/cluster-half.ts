@@ -51,10 +51,21 @@ export function clusterHalf({ config, node, log, local, rules, stopping }: Clust
 
 function connect({ cluster: driver, namespace, lease }: HubConfig, log: HubLog, rules: RoomRules): Cluster {
   if (driver === undefined) return embeddedCluster()
-  const cluster = driver.connect({ namespace, lease, log })
-  if (cluster.history === null && rules.someHistory) {
-    const what = `rooms: found history, expected none, because the driver ${driver.name} keeps none (combine it with one that does)`
-    throw new FairleadError('CONFIG_INVALID', what, { source: 'config', retryable: false })
+  const cluster: Partial<Cluster> = driver.connect({ namespace, lease, log })
+  const { bus, registry, history = null } = cluster
+  if (bus === undefined || registry === undefined) {
+    throw invalid(
+      `cluster: found ${driver.name}, which carries no messages, expected combine({ bus: ..., registry: ${driver.name}(...) })`,
+    )
   }
-  return cluster
+  if (history === null && rules.someHistory) {
+    throw invalid(
+      `rooms: found history, expected none, because the driver ${driver.name} keeps none (combine it with one that does)`,
+    )
+  }
+  return { bus, registry, history }
+}
+
+function invalid(what: string): FairleadError {
+  return new FairleadError('CONFIG_INVALID', what, { source: 'config', retryable: false })
 }

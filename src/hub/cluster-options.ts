@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { duration } from '../core/options/option-values.ts'
-import type { ClusterDriver, Position } from './cluster.ts'
+import type { ClusterDriver, LeaseTimes, Position } from './cluster.ts'
 import type { Data } from './local.ts'
 
 /** Options of a hub that say how it acts as one with others, and what its rooms remember. */
@@ -19,6 +19,7 @@ const history = z.strictObject({
   age: duration('5m', 'How long a message is kept.'),
   stamp: z.custom<Stamp>(isFunction, 'expected a function').optional().meta({
     description: 'What clients are sent: `(data, position, room) => data`. Without it: the message as it is.',
+    type: 'function',
   }),
 })
 
@@ -27,19 +28,21 @@ const room = z.strictObject({
   history: z
     .union([history, z.literal(false)])
     .default(false)
-    .meta({ description: 'What is kept of it for those who come back.' }),
+    .meta({ description: 'What is kept of it for those who come back. `false`, or without it: nothing.' }),
 })
 
 const leaseTimes = z
   .strictObject({
-    beat: duration('3s', 'Between two signs of life of a node.'),
-    suspect: duration('7s', 'Without one, a node is asked no more.'),
-    dead: duration('15s', 'Without one, a node and everybody at it are gone.'),
+    beat: duration('3s', 'Time between two signs of life of a node.'),
+    suspect: duration('7s', 'Silent for so long, a node is asked no more.'),
+    dead: duration('15s', 'Silent for so long, a node and everybody at it are gone.'),
   })
-  .refine(
-    ({ beat, suspect, dead }) => beat < suspect && suspect < dead,
-    'expected beat < suspect < dead, because one lost beat is no death',
-  )
+  .refine(({ beat, suspect, dead }) => beat < suspect && suspect < dead, {
+    error: ({ input }) => {
+      const { beat, suspect, dead } = input as LeaseTimes
+      return `expected beat < suspect < dead, because one lost beat is no death, not ${beat / 1000} s, ${suspect / 1000} s and ${dead / 1000} s`
+    },
+  })
 
 export const clusterOptions = {
   cluster: z
@@ -53,7 +56,10 @@ export const clusterOptions = {
       "expected a driver, such as redis('redis://127.0.0.1:6379') of fairlead/redis",
     )
     .optional()
-    .meta({ description: 'What hubs act as one through. Without it: this one is alone.' }),
+    .meta({
+      description: 'What hubs act as one through, such as `redis(url)`. Without it: this one is alone.',
+      type: 'driver',
+    }),
   namespace: z
     .string()
     .regex(/^[A-Za-z0-9_-]{1,64}$/, "expected 1 to 64 letters, digits, '_' or '-'")
@@ -62,10 +68,12 @@ export const clusterOptions = {
   address: z.string().min(1).max(256).optional().meta({
     description: 'Where a balancer reaches this node; told to the others.',
   }),
-  lease: leaseTimes.prefault({}).meta({ description: 'When a node is not heard of any more.' }),
+  lease: leaseTimes
+    .prefault({})
+    .meta({ description: 'When a node that is silent is suspected, and when dead.' }),
   questionTimeout: duration(
     '5s',
-    'For other nodes to answer, and for the history that a connection waits for.',
+    'How long other nodes may take to answer, and the history that a connection waits for.',
   ),
   presenceGrace: duration('5s', 'How long who has gone is still there, so that a reconnect shows nothing.'),
   userPresence: z

@@ -250,9 +250,10 @@ export interface HistoryStore {
   /**
    * Appends and publishes in one atomic step: whoever hears it can read it, and whatever can be read was published
    * (or its gap shows, since the next one has a later offset). Subscribers of `channel` hear
-   * `historyEnvelope(position, payload)` (`hub/history-envelope.ts`) in the order of the offsets. Rejects, without
-   * having appended, while the broker is away; when it is not known whether it was taken, rejects with
-   * `CLUSTER_UNCERTAIN`. MUST NOT be repeated by the driver unless it can tell that the first was not taken.
+   * `historyEnvelope(position, payload)` (`hub/history-envelope.ts`) in the order of the offsets. Rejects with
+   * `CLUSTER_UNAVAILABLE`, without having appended, while the broker is away, and when more is asked for than it takes:
+   * MUST NOT queue without bound. When it is not known whether it was taken, rejects with `CLUSTER_UNCERTAIN`. MUST NOT
+   * be repeated by the driver unless it can tell that the first was not taken.
    */
   append(channel: string, payload: Uint8Array, limits: HistoryLimits): Promise<Position>
   /**

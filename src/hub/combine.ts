@@ -1,3 +1,4 @@
+import { FairleadError } from '../core/errors.ts'
 import type { Bus, ClusterDriver, ClusterOptions, CombineParts, HistoryStore } from './cluster.ts'
 import { historyEnvelope } from './history-envelope.ts'
 
@@ -8,8 +9,13 @@ import { historyEnvelope } from './history-envelope.ts'
  * message that was appended and not published, because the node died in between, is found by the others at the next
  * message of the room or within a minute, and messages that arrive in another order than they were appended are put right
  * by reading. Nothing is lost by it, it only costs reads.
+ * @throws FairleadError `CONFIG_INVALID` when a part is no driver
  */
-export function combine({ bus, registry, history = bus }: CombineParts): ClusterDriver {
+export function combine(parts: CombineParts): ClusterDriver {
+  const { bus, registry, history = bus } = parts ?? {}
+  check('bus', bus)
+  check('registry', registry)
+  check('history', history)
   const names = [...new Set([bus.name, registry.name, history.name])]
   return {
     name: names.join('+'),
@@ -24,6 +30,8 @@ export function combine({ bus, registry, history = bus }: CombineParts): Cluster
       const { history: store } = of(history)
       const { bus: carrier } = of(bus)
       const { registry: members } = of(registry)
+      if (carrier === undefined) throw wrong('bus', `${bus.name}, which carries no messages,`)
+      if (store === undefined) throw wrong('history', `${history.name}, which keeps none,`)
       return {
         bus: carrier,
         registry: members,
@@ -31,6 +39,16 @@ export function combine({ bus, registry, history = bus }: CombineParts): Cluster
       }
     },
   }
+}
+
+function check(part: keyof CombineParts, driver: unknown): void {
+  if (typeof driver === 'object' && driver !== null && 'name' in driver && 'connect' in driver) return
+  throw wrong(part, driver === undefined ? 'nothing' : `a ${typeof driver}`)
+}
+
+function wrong(part: keyof CombineParts, found: string): FairleadError {
+  const what = `combine: found ${found} as ${part}, expected a driver, such as redis(...) of fairlead/redis`
+  return new FairleadError('CONFIG_INVALID', what, { source: 'config', retryable: false })
 }
 
 /** Publishes on another driver's bus what was appended. */

@@ -4,17 +4,20 @@ import type { Counters } from './counters.ts'
 import type { RefusedHandshake } from './events.ts'
 import type { Identity } from './live-connection.ts'
 import type { HubLog } from './log.ts'
-import { isName, nameRule } from './names.ts'
 import type { Authenticate, HubConfig, Refusal, Welcome } from './options.ts'
 import { isOriginAllowed } from './origins.ts'
 import { chooseProtocol } from './subprotocols.ts'
 import { isThenable } from './thenable.ts'
 import type { Timers } from './timers.ts'
 import type { Admission, HandshakeRequest, TransportOwner } from './transport.ts'
+import { isRefusal, problemOf } from './verdict.ts'
 
 /** Seconds after which somebody for whom there was no room may try again; each is told another number. */
 const retryFrom = 1
 const retryTo = 10
+
+/** What is decided about a client that has left meanwhile: nothing. */
+const left = Symbol('left')
 
 /** What a doorman needs of its hub. */
 export interface DoormanHost {
@@ -73,7 +76,7 @@ export class Doorman {
     this.#taken++
     return verdict.then((value) => {
       this.#taken--
-      return this.#conclude(request, value)
+      return value === left ? { accept: false, status: 499, body: '' } : this.#conclude(request, value)
     })
   }
 
@@ -87,16 +90,24 @@ export class Doorman {
     }
     if (!isThenable(verdict)) return verdict
     return new Promise((resolve) => {
-      const { timers, config } = this.#host
+      const { timers, config, log } = this.#host
+      const { signal } = request
+      const leave = () => decide(left)
       const decide = (value: unknown): void => {
         if (!this.#pending.delete(decide)) return
         timers.cancel(deadline)
+        signal.removeEventListener('abort', leave)
         resolve(value)
       }
       const deadline = new Timer(decide, tooLate)
       this.#pending.add(decide)
       timers.schedule(deadline, config.authenticateTimeout)
-      Promise.resolve(verdict).then(decide, (error: unknown) => decide(this.#broken(error)))
+      signal.addEventListener('abort', leave)
+      Promise.resolve(verdict).then(decide, (error: unknown) => {
+        if (this.#pending.has(decide)) decide(this.#broken(error))
+        else if (!signal.aborted)
+          log.error({ event: 'authenticate.failed', error }, 'authenticate failed after its time was over')
+      })
     })
   }
 
@@ -107,19 +118,28 @@ export class Doorman {
 
   #conclude(request: HandshakeRequest, verdict: unknown): Admission {
     const host = this.#host
-    const problem = problemOf(verdict)
-    if (problem !== null) return this.#refuse(request, this.#broken(new TypeError(problem)))
-    if (isRefusal(verdict)) return this.#refuse(request, verdict)
+    const checked = this.#check(verdict)
+    if (isRefusal(checked)) return this.#refuse(request, checked)
     // It was asked before the wait, too.
     if (host.stopping) return this.#refuse(request, tryLater('the server is stopping'))
     const protocol = this.#chooseProtocol(request)
     if (typeof protocol === 'object' && protocol !== null) return this.#refuse(request, protocol)
-    const { user = null, data } = verdict as Welcome<unknown>
+    const { user = null, data } = checked
     const { remoteAddress } = request
     this.#taken++
-    host.counters.accepted++
     const owner = host.welcome({ id: `${host.node}.${randomId()}`, user, data, remoteAddress, protocol })
     return { accept: true, protocol, owner }
+  }
+
+  /** What it says, or the refusal that a mistake is. */
+  #check(verdict: unknown): Refusal | Welcome<unknown> {
+    try {
+      const problem = problemOf(verdict)
+      return problem === null ? (verdict as Refusal | Welcome<unknown>) : this.#broken(new TypeError(problem))
+    } catch (error) {
+      // Its fields may be code of the program.
+      return this.#broken(error)
+    }
   }
 
   #chooseProtocol(request: HandshakeRequest): string | null | Refusal {
@@ -153,35 +173,4 @@ function tooLate(decide: (value: unknown) => void): void {
 function tryLater(reason: string): Refusal {
   const seconds = retryFrom + Math.floor(Math.random() * (retryTo - retryFrom + 1))
   return { status: 503, reason, headers: { 'Retry-After': String(seconds) } }
-}
-
-function isRefusal(verdict: unknown): verdict is Refusal {
-  return typeof verdict === 'object' && verdict !== null && 'status' in verdict
-}
-
-/** What is wrong with what `authenticate` has returned, or null. */
-function problemOf(verdict: unknown): string | null {
-  if (typeof verdict !== 'object' || verdict === null) {
-    return `expected { user, data } or { status, reason } from authenticate, found ${String(verdict)}`
-  }
-  if (isRefusal(verdict)) return problemOfRefusal(verdict)
-  const { user } = verdict as Welcome<unknown>
-  return user === undefined || isName(user) ? null : `expected ${nameRule} as user from authenticate`
-}
-
-function problemOfRefusal({ status, reason, headers = {} }: Refusal): string | null {
-  if (!Number.isInteger(status) || status < 400 || status > 599) {
-    return `expected a status from 400 to 599 from authenticate, found ${String(status)}`
-  }
-  if (typeof reason !== 'string') return 'expected a text as reason from authenticate'
-  const bad = Object.entries(headers).find(
-    ([name, value]) => !/^[\w!#$%&'*+.^`|~-]+$/.test(name) || !isFieldValue(value),
-  )
-  return bad === undefined
-    ? null
-    : `expected header fields from authenticate, found ${JSON.stringify(bad[0])}`
-}
-
-function isFieldValue(value: unknown): boolean {
-  return typeof value === 'string' && /^[\t\x20-\x7e\x80-\xff]*$/.test(value)
 }

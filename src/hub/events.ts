@@ -41,6 +41,29 @@ export interface HubEvents<UserData = undefined> {
   leaseRegained: Record<string, never>
 }
 
+/** Their names. */
+export const hubEventNames: readonly string[] = Object.keys({
+  close: true,
+  slowConsumer: true,
+  refused: true,
+  userJoined: true,
+  userLeft: true,
+  userOnline: true,
+  userOffline: true,
+  gap: true,
+  nodeJoined: true,
+  nodeChanged: true,
+  nodeSuspected: true,
+  nodeRecovered: true,
+  nodeLeft: true,
+  ready: true,
+  brokerLost: true,
+  brokerBack: true,
+  deaf: true,
+  leaseLost: true,
+  leaseRegained: true,
+} satisfies Record<keyof HubEvents, true>)
+
 export interface ConnectionEnd<UserData = undefined> extends CloseInfo {
   readonly connection: Connection<UserData>
 }

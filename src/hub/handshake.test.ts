@@ -91,6 +91,38 @@ describe('authenticate', () => {
     expect(rig.hub.stats()).toMatchObject({ connections: 0, accepted: 0, refused: 1, handshakes: 0 })
   })
 
+  test.each<[string, () => unknown]>([
+    ['a user that was not found', () => ({ user: undefined })],
+    ['an empty object', () => ({})],
+    ['an empty list', () => []],
+    ['an error', () => new Error('no')],
+    ['a status with a slip of the pen', () => ({ statusCode: 401, reason: 'no' })],
+    ['words of its own', () => ({ ok: false, data: null })],
+    ['no headers', () => ({ status: 401, reason: 'x', headers: null })],
+    ['headers in a map', () => ({ status: 401, reason: 'x', headers: new Headers({ 'X-A': 'b' }) })],
+    ...['connection', 'CONTENT-LENGTH', 'Transfer-Encoding', 'upgrade'].map<[string, () => unknown]>(
+      (name) => [
+        `a field that frames the answer, ${name}`,
+        () => ({ status: 401, reason: 'x', headers: { [name]: '1' } }),
+      ],
+    ),
+    [
+      'what throws where it is read',
+      () => ({
+        get user() {
+          throw new Error('secret detail')
+        },
+      }),
+    ],
+  ])('that returns %s lets nobody in, and is a mistake', async (_, authenticate) => {
+    const rig = await start({ authenticate: authenticate as never })
+    const client = await rig.connect()
+    await client.until(() => client.ended || client.closed)
+    expect([client.status, client.body]).toEqual([500, 'internal error'])
+    expect(rig.lines).toMatchObject([{ level: 'error', fields: { event: 'authenticate.failed' } }])
+    expect(rig.hub.stats()).toMatchObject({ connections: 0, accepted: 0, refused: 1 })
+  })
+
   test('that takes too long gets 503, and what it says later counts no more', async () => {
     let late: (verdict: { data: undefined }) => void = () => {}
     const rig = await start({
@@ -133,6 +165,33 @@ describe('authenticate', () => {
     decide()
     expect((await next).status).toBe(101)
   })
+})
+
+test('a place is free again when its client has left while authenticate still thinks', async () => {
+  let late: (error: Error) => void = () => {}
+  const signals: AbortSignal[] = []
+  const rig = await start({
+    maxConnections: 2,
+    authenticateTimeout: '1h',
+    authenticate: ({ url, signal }) => {
+      if (url === '/in') return { user: 'ann' }
+      signals.push(signal)
+      return new Promise<{ user: string }>((_, reject) => {
+        late = reject
+      })
+    },
+  })
+  const refused: RefusedHandshake[] = []
+  rig.hub.on('refused', (refusal) => void refused.push(refusal))
+  const clients = [RawClient.start({ port: rig.port }), RawClient.start({ port: rig.port })]
+  await eventually(() => rig.hub.stats().handshakes === 2)
+  for (const client of clients) client.destroy()
+  await eventually(() => rig.hub.stats().handshakes === 0)
+  expect(signals.map(({ aborted }) => aborted)).toEqual([true, true])
+  late(new Error('aborted'))
+  await rig.open({ path: '/in' })
+  expect([refused, rig.lines]).toEqual([[], []])
+  expect(rig.hub.stats()).toMatchObject({ accepted: 1, refused: 0 })
 })
 
 test('a hub that closes decides about everybody who waits', async () => {

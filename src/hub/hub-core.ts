@@ -144,6 +144,7 @@ export class HubCore implements ConnectionHost, DoormanHost {
   // ------------------------------------------------------------------------------------------ as connections say
 
   opened(connection: LiveConnection): unknown {
+    this.counters.accepted++
     this.#unended++
     this.roster.enter(connection)
     if (this.stopping) {

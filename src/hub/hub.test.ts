@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { CloseInfo, Connection, SendResult } from './connection.ts'
 import { HubRig } from './contract/hub-rig.ts'
 import type { RawClient } from './contract/raw-client.ts'
@@ -158,6 +158,20 @@ describe('messages of one connection', () => {
 })
 
 describe('a handler that fails', () => {
+  test('closes its connection also when the log fails, and the process lives', async () => {
+    const told = vi.spyOn(console, 'error').mockImplementation(() => {})
+    const fail = () => {
+      throw new Error('of the log')
+    }
+    const rig = await start({ log: { info: fail, warn: fail, error: fail } })
+    rig.hub.on('message', fail)
+    const client = await rig.open()
+    client.text('anything')
+    expect((await client.nextClose()).code).toBe(1011)
+    expect(told).toHaveBeenCalledTimes(1)
+    told.mockRestore()
+  })
+
   test.each([
     [
       'throws',

@@ -1,4 +1,5 @@
 import { FairleadError } from '../core/errors.ts'
+import { nearestWord } from '../core/nearest-word.ts'
 import type { Duration } from '../core/units.ts'
 import { parseDuration } from '../core/units.ts'
 import { type CloseCode, closeCodes } from '../protocol/close-codes.ts'
@@ -8,17 +9,17 @@ import type { Answerer, Answers } from './cluster/questions.ts'
 import type { NodeRecord } from './cluster.ts'
 import type { Connection } from './connection.ts'
 import type { HubStats } from './counters.ts'
-import type { HubEvents, ReceivedMessage } from './events.ts'
+import { type HubEvents, hubEventNames, type ReceivedMessage } from './events.ts'
 import type { AnyMessageHandler, ConnectionHandler, HubCore } from './hub-core.ts'
 import type { Address, Relayed } from './local.ts'
-import { allUsers, checkName } from './names.ts'
+import { allUsers, checkName, quoted } from './names.ts'
 import { PacedDrain } from './paced-drain.ts'
 import { PresenceView, Room } from './room.ts'
 import type { BunConnection } from './transports/bun-connection.ts'
 import { BunTransport } from './transports/bun-transport.ts'
 import type { BunServer, BunWebSocketHandler } from './transports/bun-types.ts'
 import { handshakePath, isWebSocketUpgrade } from './transports/fetch-request.ts'
-import type { UpgradingServer } from './transports/upgrades.ts'
+import { checkServer, type UpgradingServer } from './transports/upgrades.ts'
 import { WsTransport } from './transports/ws-transport.ts'
 
 export interface AttachOptions {
@@ -55,7 +56,7 @@ export class Hub<UserData = undefined> {
   readonly #core: HubCore
   readonly #ws: WsTransport
   readonly #bun: BunTransport
-  #detach: (() => void)[] = []
+  readonly #detach = new Set<() => void>()
   #drain: PacedDrain | null = null
   #closed: Promise<void> | null = null
   readonly #started: Promise<boolean>
@@ -64,7 +65,9 @@ export class Hub<UserData = undefined> {
   constructor(core: HubCore) {
     const { maxMessage, compression, closeTimeout } = core.config
     const admit = core.doorman.admit.bind(core.doorman)
-    const options = { maxMessage, compression, closeTimeout, admit }
+    const failed = (error: unknown) =>
+      core.log.error({ event: 'handshake.failed', error }, 'a handshake failed: its client is not let in')
+    const options = { maxMessage, compression, closeTimeout, admit, failed }
     this.node = core.node
     this.#core = core
     this.#ws = new WsTransport(options)
@@ -110,19 +113,20 @@ export class Hub<UserData = undefined> {
    */
   ask<T = unknown>(name: OwnName, value?: unknown): Promise<Answers<T>> {
     checkOwnName(name)
-    JSON.stringify(value)
-    return this.#core.ask(name, value) as Promise<Answers<T>>
+    return this.#core.ask(name, asJson(value)) as Promise<Answers<T>>
   }
 
   /**
-   * What this node answers to a question. Sent as JSON; one that throws is `missing` there, with `failed`.
+   * What this node answers to a question. Sent as JSON; one that throws is `missing` there, with `failed`. Returns how
+   * to answer it no more.
    * @throws Error when there is an answer to it already
    */
-  answer(name: OwnName, answerer: Answerer): void {
+  answer(name: OwnName, answerer: Answerer): () => void {
     checkOwnName(name)
-    this.#core.cluster.questions.answer(name, async (value, from) => {
+    checkFunction(name, answerer)
+    return this.#core.cluster.questions.answer(name, async (value, from) => {
       try {
-        return await answerer(value, from)
+        return asJson(await answerer(value, from))
       } catch (error) {
         this.#core.log.error({ event: 'answer.failed', name, from, error }, 'an answer failed')
         throw error
@@ -134,21 +138,28 @@ export class Hub<UserData = undefined> {
 
   /**
    * Takes the WebSocket upgrades of a server of `node:http` or `node:https`, which Express, Fastify, Koa and Nest have,
-   * for one path or all. Upgrades for other paths are left to others. Returns how to stop; connections stay.
-   * @throws FairleadError `CONFIG_INVALID` on Bun, whose `node:http` loses what is written to a slow WebSocket
+   * for one path or for all that are no other hub's. Upgrades for other paths are left to others. Returns how to stop;
+   * connections stay.
+   * @throws FairleadError `CONFIG_INVALID` when it is no server, another hub serves the path, or this one is closed;
+   * and on Bun, whose `node:http` loses what is written to a slow WebSocket
    */
   attach(server: UpgradingServer, options: AttachOptions = {}): () => void {
     if ('Bun' in globalThis) {
       throw invalid('attach: on Bun use Bun.serve({ fetch: hub.fetch, websocket: hub.websocket })')
     }
+    checkServer(server)
+    if (this.#closed !== null) throw invalid('attach: found a hub that is closed, expected one that is not')
     const path = options.path ?? this.#core.config.path ?? null
     if (path !== null && !/^\/[^?#]*$/.test(path)) {
       throw invalid(
         `path: found ${JSON.stringify(path)}, expected a path that starts with '/', without '?' and '#'`,
       )
     }
-    const detach = this.#ws.attach(server, path)
-    this.#detach.push(detach)
+    const letGo = this.#ws.attach(server, path)
+    const detach = () => {
+      if (this.#detach.delete(detach)) letGo()
+    }
+    this.#detach.add(detach)
     return detach
   }
 
@@ -184,7 +195,10 @@ export class Hub<UserData = undefined> {
     event: Name,
     handler: (payload: Handlers<UserData>[Name]) => unknown,
   ): () => void
-  /** Is told. Returns how to stop. */
+  /**
+   * Is told. Returns how to stop.
+   * @throws TypeError when there is no such event
+   */
   on<Name extends keyof HubEvents<UserData>>(
     event: Name,
     listener: (payload: HubEvents<UserData>[Name]) => void,
@@ -196,6 +210,7 @@ export class Hub<UserData = undefined> {
     handler: (...args: never[]) => unknown,
   ): () => void {
     const core = this.#core
+    checkListener(event, handler)
     if (isOwnName(event)) return core.hear(event, handler as never)
     if (event === 'connection') {
       const entry: ConnectionHandler = (connection) => handler(connection as never)
@@ -297,7 +312,6 @@ export class Hub<UserData = undefined> {
     // After the last goodbyes, which listeners may want to tell others.
     await core.cluster.close()
     for (const detach of this.#detach) detach()
-    this.#detach = []
     core.timers.rest()
   }
 
@@ -322,8 +336,33 @@ function isOwnName(name: string): name is OwnName {
 }
 
 function checkOwnName(name: string): void {
-  if (isOwnName(name) && name.length <= 128) return
-  throw new TypeError(`expected a name with a colon, such as 'app:reload', found ${JSON.stringify(name)}`)
+  if (typeof name === 'string' && isOwnName(name) && name.length <= 128) return
+  throw new TypeError(`expected a name with a colon, such as 'app:reload', found ${quoted(name)}`)
+}
+
+/** A value as other nodes get it, so that this one gets no other. @throws TypeError when it cannot be JSON */
+function asJson(value: unknown): unknown {
+  const text = JSON.stringify(value)
+  return text === undefined ? null : JSON.parse(text)
+}
+
+function checkListener(event: unknown, handler: unknown): void {
+  const names = ['connection', 'message', ...hubEventNames]
+  if (typeof event !== 'string' || (!isOwnName(event) && !names.includes(event))) {
+    const near = nearestWord(String(event), names)
+    const hint = near === undefined ? '' : ` (did you mean '${near}'?)`
+    throw new TypeError(
+      `expected the name of an event, or one with a colon, found ${quoted(String(event))}${hint}`,
+    )
+  }
+  checkFunction(event, handler)
+}
+
+function checkFunction(name: string, handler: unknown): void {
+  if (typeof handler === 'function') return
+  throw new TypeError(
+    `expected a function for ${quoted(name)}, found ${handler === null ? 'null' : typeof handler}`,
+  )
 }
 
 function invalid(what: string): FairleadError {

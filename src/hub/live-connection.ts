@@ -35,6 +35,8 @@ const flushAbove = 64 * 1024
 const refill = 64 * 1024
 
 const noRooms: ReadonlySet<string> = new Set()
+/** One for all: an empty array of its own costs a connection on Bun 64 bytes. */
+const noHandlers: readonly never[] = []
 
 /** What a connection needs of its hub. */
 export interface ConnectionHost {
@@ -104,8 +106,8 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
   #queueWasFull = false
   #inbox: Inbox | null = null
   #paused = false
-  #messageHandlers: readonly MessageHandler[] = []
-  #closeHandlers: readonly CloseHandler[] = []
+  #messageHandlers: readonly MessageHandler[] = noHandlers
+  #closeHandlers: readonly CloseHandler[] = noHandlers
   /** Heard of since the last ping. */
   #heard = true
   #pinged = false

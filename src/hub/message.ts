@@ -1,3 +1,4 @@
+import { isUint8Array } from 'node:util/types'
 import { headerLength, writeHeader } from '../websocket/data-frame.ts'
 import type { Data } from './local.ts'
 
@@ -45,11 +46,14 @@ export class Message {
 
 /** @throws TypeError when it is neither text nor bytes */
 export function checkData(data: unknown): asserts data is Data {
-  if (typeof data === 'string' || data instanceof Uint8Array) return
+  // Not by its class: bytes of another realm, as in Jest and node:vm, are bytes, too.
+  if (typeof data === 'string' || isUint8Array(data)) return
   throw new TypeError(`expected a string or a Uint8Array as message, found ${describe(data)}`)
 }
 
 function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value)
-  return typeof value === 'object' ? value.constructor.name : typeof value
+  if (typeof value !== 'object') return typeof value
+  const { constructor: made } = value
+  return typeof made === 'function' && made.name !== '' ? made.name : 'an object'
 }

@@ -16,6 +16,11 @@ export function isName(name: unknown): name is string {
 
 /** @throws RangeError when it is not one */
 export function checkName(what: 'room' | 'user', name: string): void {
-  if (!isName(name))
-    throw new RangeError(`expected ${nameRule} as name of a ${what}, found ${JSON.stringify(name)}`)
+  if (!isName(name)) throw new RangeError(`expected ${nameRule} as name of a ${what}, found ${quoted(name)}`)
+}
+
+/** A value for an error text. Names come from clients, and errors stand in logs: no more of it than a line can hold. */
+export function quoted(value: unknown): string {
+  if (typeof value !== 'string') return value === null ? 'null' : `a value of type ${typeof value}`
+  return JSON.stringify(value.length > 200 ? `${value.slice(0, 200)}...` : value)
 }

@@ -8,7 +8,7 @@ export const noCluster: ClusterHalf = {
   userLeft() {},
   present() {},
   relay: () => null,
-  async recover(_room, _since, admit) {
-    admit({ position: null, messages: [], complete: true })
+  async recover(_room, _since, admit, signal) {
+    if (!signal.aborted) admit({ position: null, messages: [], complete: true })
   },
 }

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import type { ClusterDriver, RegistryDriver } from './cluster.ts'
+import { combine } from './combine.ts'
 import { createHub } from './create-hub.ts'
 
 /** What `createHub` says about options. */
@@ -34,7 +36,7 @@ describe('the options of a hub', () => {
     expect(message.split('\n').slice(1)).toEqual([
       'cluster: found "redis://***@127.0.0.1", expected a driver, such as redis(\'redis://127.0.0.1:6379\') of fairlead/redis',
       "namespace: found \"a b\", expected 1 to 64 letters, digits, '_' or '-'",
-      'lease: found a map, expected beat < suspect < dead, because one lost beat is no death',
+      'lease: found a map, expected beat < suspect < dead, because one lost beat is no death, not 8 s, 7 s and 15 s',
       expect.stringMatching(/^presenceGrace: found 5, expected a duration/),
       'maxRecovered: found 0, expected a whole number from 1 to 100000',
       'rooms["chat-*"].history.size: found 0, expected a whole number from 1 to 100000',
@@ -42,6 +44,34 @@ describe('the options of a hub', () => {
       'rooms["chat-*"].history.stamp: found true, expected a function',
       'rooms["chat-*"].presense: found an unknown key, expected presence or history (did you mean \'presence\'?)',
     ])
+  })
+
+  test('that are a map or nothing are not `true`', () => {
+    const message = complaint({ heartbeat: true, rooms: { a: { history: true } } })
+    expect(message.split('\n').slice(1)).toEqual([
+      'heartbeat: found true, expected a map with interval and timeout, or false',
+      'rooms.a.history: found true, expected a map with size, age and stamp, or false',
+    ])
+  })
+
+  test('of a log are all three, which are functions', () => {
+    const log = { warn() {}, error() {} }
+    const found = 'log: found a map, expected a logger with info, warn and error'
+    expect(complaint({ log })).toContain(found)
+    expect(complaint({ log: { ...log, info: true } })).toContain(found)
+  })
+
+  test('of a cluster that carries no messages say what is missing', () => {
+    const registry = { name: 'etcd', connect: () => ({ registry: {} }) } as never as RegistryDriver
+    const what =
+      'cluster: found etcd, which carries no messages, expected combine({ bus: ..., registry: etcd(...) })'
+    expect(complaint({ cluster: registry })).toBe(what)
+    expect(complaint({ cluster: combine({ bus: registry as ClusterDriver, registry }) })).toBe(
+      'combine: found etcd, which carries no messages, as bus, expected a driver, such as redis(...) of fairlead/redis',
+    )
+    expect(() => combine(undefined as never)).toThrow('combine: found nothing as bus, expected a driver')
+    expect(() => combine({ bus: registry } as never)).toThrow('combine: found nothing as registry')
+    expect(() => combine({ bus: registry, registry: 'etcd' } as never)).toThrow('found a string as registry')
   })
 
   test('are checked all at once, with field, found and expected', () => {
@@ -66,7 +96,7 @@ describe('the options of a hub', () => {
       'log: found an empty map, expected a logger with info, warn and error',
       'maxConnections: found 0, expected a whole number from 1 to 10000000',
       'maxMessage: found "1 MB", expected a size with its unit, such as \'64KiB\', from 1B to 1073741824B',
-      "node: found \"a b\", expected 1 to 64 letters, digits, '_' or '-'",
+      "node: found \"a b\", expected 1 to 64 letters, digits, '_' or '-', and no dots",
       "origins[0]: found \"example.com\", expected an origin such as 'https://example.com' or 'https://*.example.com'",
       "path: found \"ws\", expected a path that starts with '/', without '?' and '#'",
       'sendQueue.whenFull: found "drop", expected close, drop-oldest, drop-newest or conflate',

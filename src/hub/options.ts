@@ -10,13 +10,11 @@ import type { HandshakeRequest } from './transport.ts'
  * milliseconds and sizes into bytes; nothing below checks again.
  */
 
-/** What `authenticate` says of somebody who may come in. */
-export interface Welcome<UserData> {
+/** What `authenticate` says of somebody who may come in: one of the two at least, and nothing else. */
+export type Welcome<UserData = undefined> = {
   /** Whose connection it is, for `hub.user(id)`. Without it: nobody's. */
-  readonly user?: string
-  /** What the program wants to find at the connection. */
-  readonly data: UserData
-}
+  readonly user?: string | undefined
+} & ([undefined] extends [UserData] ? { readonly data?: UserData } : { readonly data: UserData })
 
 /** What `authenticate` says of somebody who may not. */
 export interface Refusal {
@@ -24,8 +22,19 @@ export interface Refusal {
   readonly status: number
   /** Sent as the body. */
   readonly reason: string
-  readonly headers?: Readonly<Record<string, string>>
+  /** None that frame the answer: Connection, Content-Length, Transfer-Encoding, Upgrade. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
 }
+
+/** What a program finds at `connection.data`, by what its `authenticate` returns. */
+export type DataOf<Verdict> = [DataOfEach<Verdict>] extends [never] ? undefined : DataOfEach<Verdict>
+
+/** Of a union, each: a refusal has none. */
+type DataOfEach<Verdict> = Verdict extends { readonly status: number }
+  ? never
+  : 'data' extends keyof Verdict
+    ? Verdict['data']
+    : undefined
 
 export type Authenticate<UserData> = (
   request: HandshakeRequest,
@@ -40,7 +49,10 @@ const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 const heartbeat = z.strictObject({
   interval: duration('25s', 'Between two pings, give or take 10 %.'),
-  timeout: duration('8s', 'For the answer, or any other sign of life; then the connection is cut.'),
+  timeout: duration(
+    '8s',
+    'How long the answer, or any other sign of life, may take; then the connection is cut.',
+  ),
 })
 
 const messageRate = z.strictObject({
@@ -56,19 +68,14 @@ const messageRate = z.strictObject({
 
 const sendQueue = z
   .strictObject({
-    limit: size(
-      '1MiB',
-      1024,
-      1024 ** 3,
-      'What may wait for a peer that does not keep up, for each connection.',
-    ),
+    limit: size('1MiB', 1024, 1024 ** 3, 'How much may wait. A message counts 64 bytes more than its size.'),
     whenFull: z.enum(['close', 'drop-oldest', 'drop-newest', 'conflate']).default('close').meta({
       description:
-        '`close`: Close 4008, reconnecting is welcome. `drop-oldest`, `drop-newest`: messages are dropped. `conflate`: a message with a key replaces one that waits with the same key; else as `close`.',
+        '`close`: Close 4008, reconnecting is welcome. `drop-oldest`, `drop-newest`: messages are dropped, but for those of rooms with history: when these do not fit, as `close`. `conflate`: a message with a key replaces one that waits with the same key; else as `close`.',
     }),
   })
   .prefault({})
-  .meta({ description: 'Outbound.' })
+  .meta({ description: 'What waits for a peer that does not keep up, for each connection.' })
 
 const receiveQueue = z
   .strictObject({
@@ -78,26 +85,34 @@ const receiveQueue = z
       .max(100_000)
       .default(64)
       .meta({ description: 'Messages that wait for a handler.' }),
-    bytes: size('256KiB', 1024, 1024 ** 3, 'Their size.'),
+    bytes: size('256KiB', 1024, 1024 ** 3, 'Their size together.'),
   })
   .prefault({})
-  .meta({ description: 'Inbound, for each connection. When one of them is reached, the socket is not read.' })
+  .meta({
+    description:
+      'What has arrived and waits for its handler, for each connection. When one limit is reached, the socket is not read until half of it is done.',
+  })
 
 export const hubOptions = z.strictObject({
   node: z
     .string()
-    .regex(/^[A-Za-z0-9_-]{1,64}$/, "expected 1 to 64 letters, digits, '_' or '-'")
+    .regex(/^[A-Za-z0-9_-]{1,64}$/, "expected 1 to 64 letters, digits, '_' or '-', and no dots")
     .optional()
-    .meta({ description: "This node's name, unique among those that live. Without it: a random one." }),
+    .meta({
+      description:
+        "This node's name: 1 to 64 letters, digits, `_` or `-`, unique among those that live. Without it: a random one.",
+    }),
   path: z
     .string()
     .regex(/^\/[^?#]*$/, "expected a path that starts with '/', without '?' and '#'")
     .optional()
     .meta({ description: 'The path of WebSockets. Without it: every path.' }),
   authenticate: z.custom<Authenticate<unknown>>(isFunction, 'expected a function').optional().meta({
-    description: 'Decides who may come in, before the 101. Without it: everybody, and nobody is a user.',
+    description:
+      'Decides who may come in, before the 101: returns, or resolves to, `{ user, data }` or `{ status, reason }`. Without it: everybody, and nobody is a user.',
+    type: 'function',
   }),
-  authenticateTimeout: duration('5s', 'For `authenticate`; then 503.'),
+  authenticateTimeout: duration('5s', 'How long `authenticate` may take; then 503.'),
   origins: z
     .array(
       z
@@ -113,7 +128,9 @@ export const hubOptions = z.strictObject({
   protocols: z
     .union([
       z.array(z.string().regex(token, 'expected the name of a subprotocol')),
-      z.custom<ChooseProtocol>(isFunction, 'expected a list of subprotocols or a function'),
+      z
+        .custom<ChooseProtocol>(isFunction, 'expected a list of subprotocols or a function')
+        .meta({ type: 'function' }),
     ])
     .default([])
     .meta({
@@ -124,7 +141,12 @@ export const hubOptions = z.strictObject({
     description:
       'Connections at this node, handshakes included; then 503 with Retry-After. Without it: no limit.',
   }),
-  maxMessage: size('1MiB', 1, 1024 ** 3, 'One inbound message, after decompression; then Close 1009.'),
+  maxMessage: size(
+    '1MiB',
+    1,
+    1024 ** 3,
+    'Most that one inbound message may have, after decompression; then Close 1009.',
+  ),
   compression: z.boolean().default(false).meta({
     description: 'permessage-deflate, for messages from 1 KiB. Costs CPU, and memory for each connection.',
   }),
@@ -134,7 +156,7 @@ export const hubOptions = z.strictObject({
     .meta({
       description: 'Pings, to find peers that vanished without a word. `false`: none.',
     }),
-  closeTimeout: duration('10s', 'For a peer to answer a Close; then it is cut.'),
+  closeTimeout: duration('10s', 'How long a peer may take to answer a Close; then it is cut.'),
   messageRate: messageRate
     .optional()
     .meta({ description: 'How much a client may send. Without it: no limit.' }),
@@ -143,18 +165,26 @@ export const hubOptions = z.strictObject({
   ...clusterOptions,
   log: z
     .custom<HubLog>(
-      (value) => typeof value === 'object' && value !== null && 'warn' in value && 'error' in value,
+      (value) =>
+        typeof value === 'object' &&
+        value !== null &&
+        ['info', 'warn', 'error'].every((level) => isFunction((value as Record<string, unknown>)[level])),
       'expected a logger with info, warn and error',
     )
     .optional()
-    .meta({ description: 'Where lines go. Without it: mistakes to standard error.' }),
+    .meta({
+      description:
+        'Where lines of the log go: `info`, `warn` and `error`, as pino has them. Without it: warnings and mistakes to standard error.',
+      type: 'logger',
+    }),
 })
 
-type Input = z.input<typeof hubOptions>
+/** Every option but `authenticate`. */
+export type OtherHubOptions = Omit<z.input<typeof hubOptions>, 'authenticate'>
 
 /** What a program writes. */
-export type HubOptions<UserData = undefined> = Omit<Input, 'authenticate'> & {
-  authenticate?: Authenticate<UserData>
+export type HubOptions<UserData = undefined> = OtherHubOptions & {
+  authenticate?: Authenticate<UserData> | undefined
 }
 /** The same, checked, with every default filled in, milliseconds and bytes. */
 export type HubConfig = z.output<typeof hubOptions>

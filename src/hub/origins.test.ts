@@ -7,7 +7,7 @@ function allowed(
   secure: boolean,
   list: readonly string[] = [],
 ) {
-  const request = { url: '/', headers: { origin, host }, remoteAddress: '', secure, protocols: [] }
+  const request = { headers: { origin, host }, secure }
   return isOriginAllowed(request, list)
 }
 
@@ -41,6 +41,7 @@ describe('an origin', () => {
     ['https://*.a.example', true],
     ['http://localhost:5173', true],
     ['capacitor://localhost', true],
+    ['chrome-extension://*.a', false],
     ['a.example', false],
     ['https://a.example/', false],
     ['https://a.*.example', false],

@@ -8,7 +8,10 @@ import type { HandshakeRequest } from './transport.ts'
  * origin: its host and port are those of the `Host` field. The scheme counts only where this server itself speaks TLS:
  * behind a proxy that ends TLS, `https` arrives here as plain HTTP. A proxy that replaces `Host` needs a list.
  */
-export function isOriginAllowed(request: HandshakeRequest, list: readonly string[]): boolean {
+export function isOriginAllowed(
+  request: Pick<HandshakeRequest, 'headers' | 'secure'>,
+  list: readonly string[],
+): boolean {
   const { origin, host } = request.headers
   if (origin === undefined) return true
   if (list.some((entry) => matches(entry, origin))) return true
@@ -21,7 +24,8 @@ export function isOriginAllowed(request: HandshakeRequest, list: readonly string
 export function isOriginRule(entry: string): boolean {
   return (
     /^[a-z][a-z0-9+.-]*:\/\/(\*\.)?[^*/?#@\\\s]+$/i.test(entry) &&
-    (!isWeb(entry) || parseWeb(plain(entry)) !== null)
+    // A star is for names below a domain of the web.
+    (isWeb(entry) ? parseWeb(plain(entry)) !== null : plain(entry) === entry)
   )
 }
 

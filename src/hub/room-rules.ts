@@ -3,9 +3,10 @@ import type { RoomConfig } from './cluster-options.ts'
 import type { Data } from './local.ts'
 import { checkData } from './message.ts'
 import { allUsers } from './names.ts'
+import { fitsPattern } from './room-pattern.ts'
 
 interface Pattern {
-  readonly regex: RegExp
+  readonly glob: string
   readonly config: RoomConfig
 }
 
@@ -28,7 +29,7 @@ export class RoomRules {
     this.#stampFailed = stampFailed
     const patterns: Pattern[] = []
     for (const [name, config] of Object.entries(rooms)) {
-      if (name.includes('*')) patterns.push({ regex: globOf(name), config })
+      if (name.includes('*')) patterns.push({ glob: name, config })
       else this.#exact.set(name, config)
     }
     this.#patterns = patterns
@@ -71,12 +72,7 @@ export class RoomRules {
   #of(room: string): RoomConfig | null {
     const exact = this.#exact.get(room)
     if (exact !== undefined) return exact
-    for (const { regex, config } of this.#patterns) if (regex.test(room)) return config
+    for (const { glob, config } of this.#patterns) if (fitsPattern(glob, room)) return config
     return null
   }
-}
-
-function globOf(pattern: string): RegExp {
-  const parts = pattern.split(/\*+/).map((part) => part.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'))
-  return new RegExp(`^${parts.join('.*')}$`, 'su')
 }

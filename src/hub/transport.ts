@@ -10,7 +10,7 @@ import type { Batch } from './batch.ts'
 
 /** What a client asked for, before the 101. */
 export interface HandshakeRequest {
-  /** Path and query as sent. */
+  /** Path and query: as sent, on Bun as a URL has them (`/x/../ws` is `/ws`). */
   readonly url: string
   /** Header fields; names in lower case, several values of one name joined with `, `. */
   readonly headers: Readonly<Record<string, string | undefined>>
@@ -20,6 +20,8 @@ export interface HandshakeRequest {
   readonly secure: boolean
   /** Subprotocols offered, in the client's order. */
   readonly protocols: readonly string[]
+  /** Aborted when the client leaves before it has its answer: what is looked up for it is of no use any more. */
+  readonly signal: AbortSignal
 }
 
 /** What the hub answers to a handshake. */
@@ -34,8 +36,9 @@ export type Admission =
   | {
       readonly accept: false
       readonly status: number
-      /** Plain text. */
+      /** Plain text, unless `headers` say otherwise. */
       readonly body: string
+      /** None that frame the answer, such as Content-Length. */
       readonly headers?: Readonly<Record<string, string>>
     }
 
@@ -93,4 +96,6 @@ export interface TransportOptions {
   readonly closeTimeout: number
   /** Decides about each handshake. May take its time: a client that leaves meanwhile is never `opened`. */
   admit(request: HandshakeRequest): Admission | Promise<Admission>
+  /** A handshake went wrong, and it was not the client's fault: for the log. */
+  failed(error: unknown): void
 }

@@ -112,9 +112,10 @@ function explainUnion(issue: Issue & { readonly code: 'invalid_union' }, place: 
 
 /** How far a value is from a branch: a wrong type outweighs any number of wrong keys. */
 function cost(issues: readonly Issue[], problems: readonly OptionProblem[], value: unknown): number {
-  // A map where one of some words is expected is of the wrong type, too.
+  // A map where one of some words is expected is of the wrong type, too; and `true` is no slip of the pen for `false`.
   const wrongType = (issue: Issue) =>
-    issue.code === 'invalid_type' || (issue.code === 'invalid_value' && typeof value === 'object')
+    issue.code === 'invalid_type' ||
+    (issue.code === 'invalid_value' && ['object', 'boolean'].includes(typeof value))
   if (issues.some((issue) => issue.path.length === 0 && wrongType(issue))) return 1_000_000
   return problems.reduce((sum, { about, hint }) => {
     if (about === 'value') return sum + 1

@@ -8,9 +8,10 @@ import { type EtcdOptions, parseEtcdOptions } from './etcd-options.ts'
 
 /**
  * Membership in etcd 3.4 or later. It carries no messages, so it is one part of `combine`.
+ * @param options undefined, as of an environment variable that is not set, is a mistake
  * @throws FairleadError CONFIG_INVALID
  */
-export function etcd(options: string | EtcdOptions): RegistryDriver {
+export function etcd(options: string | EtcdOptions | undefined): RegistryDriver {
   const place = parseEtcdOptions(options)
   return {
     name: 'etcd',

@@ -32,3 +32,16 @@ test.each([
   expect(error?.message).toMatch(/expected .*, found/)
   expect(error?.message).not.toContain('hunter2')
 })
+
+test('what is wrong with an address is told', () => {
+  const expected = 'etcd: expected an address as http://host:2379 or https://host:2379, found '
+  const said = (given: unknown) => expect(() => parseEtcdOptions(given as EtcdOptions))
+  said(undefined).toThrow(`${expected}nothing (is the environment variable set?)`)
+  said('').toThrow(`${expected}nothing (is the environment variable set?)`)
+  said('localhost:2379').toThrow(`${expected}text that does not begin with it`)
+  said('redis://host').toThrow(`${expected}redis:// and something that is not that`)
+  said(7).toThrow(`${expected}a number`)
+  said({ endpoints: 'http://a', pasword: 'hunter2' }).toThrow(
+    'found an unknown key "pasword" (did you mean \'password\'?)',
+  )
+})

@@ -1,5 +1,6 @@
 import type { SecureContextOptions } from 'node:tls'
 import { FairleadError } from '../../core/errors.ts'
+import { describeAddress, unknownKey } from '../../core/options/driver-options.ts'
 
 /** Members of one etcd cluster, and how to get in. */
 export interface EtcdOptions {
@@ -20,10 +21,13 @@ export interface EtcdPlace {
   readonly tls: NonNullable<EtcdOptions['tls']>
 }
 
+const knownKeys = ['endpoints', 'username', 'password', 'tls']
+
 /** @throws FairleadError CONFIG_INVALID, which never repeats what may hold a password */
-export function parseEtcdOptions(given: string | EtcdOptions): EtcdPlace {
-  const options = typeof given === 'string' ? { endpoints: given.split(',') } : given
-  if (typeof options !== 'object' || options === null) throw wrong('an address or an object', typeof given)
+export function parseEtcdOptions(given: string | EtcdOptions | undefined): EtcdPlace {
+  const options = optionsOf(given)
+  const unknown = unknownKey(options, knownKeys)
+  if (unknown !== null) throw wrong(knownKeys.join(', '), unknown)
   const { endpoints, username, password, tls = {} } = options
   const list: readonly unknown[] = Array.isArray(endpoints) ? endpoints : [endpoints]
   const urls = list.map(parseEndpoint)
@@ -39,10 +43,15 @@ export function parseEtcdOptions(given: string | EtcdOptions): EtcdPlace {
   }
 }
 
+function optionsOf(given: string | EtcdOptions | undefined): EtcdOptions {
+  if (typeof given === 'object' && given !== null) return given
+  return { endpoints: typeof given === 'string' ? given.split(',') : (given as unknown as string) }
+}
+
 function parseEndpoint(text: unknown): URL {
   const url = typeof text === 'string' && URL.canParse(text.trim()) ? new URL(text.trim()) : null
   if (url === null || !/^https?:$/.test(url.protocol) || url.pathname !== '/' || url.search !== '') {
-    throw wrong('an address as http://host:2379 or https://host:2379', 'something else')
+    throw wrong('an address as http://host:2379 or https://host:2379', describeAddress(text))
   }
   return url
 }

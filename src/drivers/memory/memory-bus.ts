@@ -5,9 +5,17 @@ import type { MemoryLink } from './memory-link.ts'
 /** As much as other brokers take by default (NATS). */
 const maxPayload = 1024 * 1024
 
+interface Waiting {
+  readonly heard: Promise<void>
+  /** Nobody waits any more, because of an error or because nobody is interested any more. */
+  readonly end: (error: Error | null) => void
+}
+
 /** The bus of one node at a broker in this process. */
 export class MemoryBus implements Bus {
   readonly #link: MemoryLink
+  /** Channels that wait for the connection. */
+  readonly #waiting = new Map<string, Waiting>()
   #closed = false
 
   constructor(link: MemoryLink) {
@@ -30,7 +38,7 @@ export class MemoryBus implements Bus {
   async subscribe(channel: string): Promise<void> {
     if (this.#closed) throw unavailable('closed')
     this.#link.subscriptions.add(channel)
-    if (!this.#link.up) return this.#link.whenUp()
+    if (!this.#link.up) return this.#whenUp(channel)
     this.#link.listen(channel)
     // Nothing that a paused broker takes from now on goes by: it was listened to before it goes on.
   }
@@ -38,6 +46,7 @@ export class MemoryBus implements Bus {
   unsubscribe(channel: string): void {
     this.#link.subscriptions.delete(channel)
     this.#link.ignore(channel)
+    this.#waiting.get(channel)?.end(null)
   }
 
   reconnect(reason: string): void {
@@ -50,7 +59,23 @@ export class MemoryBus implements Bus {
     this.#link.events = null
     for (const channel of this.#link.subscriptions) this.#link.ignore(channel)
     this.#link.subscriptions.clear()
+    for (const { end } of [...this.#waiting.values()]) end(unavailable('closed'))
     this.#link.close(this)
+  }
+
+  #whenUp(channel: string): Promise<void> {
+    const known = this.#waiting.get(channel)
+    if (known !== undefined) return known.heard
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const end = (error: Error | null) => {
+      cancel()
+      this.#waiting.delete(channel)
+      if (error === null) resolve()
+      else reject(error)
+    }
+    const cancel = this.#link.whenUp({ up: () => end(null), closed: () => end(unavailable('closed')) })
+    this.#waiting.set(channel, { heard: promise, end })
+    return promise
   }
 }
 

@@ -77,12 +77,10 @@ export class MemoryLink {
     })
   }
 
-  /** Resolves once the link is up. */
-  whenUp(): Promise<void> {
-    if (this.#state === 'up') return Promise.resolve()
-    return new Promise((resolve, reject) => {
-      this.#waiting.add({ up: resolve, closed: () => reject(unavailable('closed')) })
-    })
+  /** Told once, when the link is up or closed; not after the function that is returned was called. */
+  whenUp(waiter: { up(): void; closed(): void }): () => void {
+    this.#waiting.add(waiter)
+    return () => this.#waiting.delete(waiter)
   }
 
   /** Has the broker do something; what is under way when the link is lost may have been done. */

@@ -13,9 +13,10 @@ import { NatsStreams } from './nats-streams.ts'
 /**
  * A cluster over NATS 2.9 or later: messages over core subjects, nodes and histories in JetStream, which is needed
  * for these two only.
+ * @param options undefined, as of an environment variable that is not set, is a mistake: a hub is never alone by accident
  * @throws FairleadError CONFIG_INVALID
  */
-export function nats(options: string | NatsOptions): ClusterDriver {
+export function nats(options: string | NatsOptions | undefined): ClusterDriver {
   const place = parseNatsOptions(options)
   return {
     name: 'nats',

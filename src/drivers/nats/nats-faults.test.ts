@@ -109,6 +109,29 @@ describe('what a room keeps', () => {
     }
   })
 
+  test('takes no more for a room than it can put behind each other, and as much as ever for the others', async () => {
+    const broker = await launchNats()
+    try {
+      await using bench = new Bench(broker)
+      const { bus, history } = bench.cluster()
+      await Promise.all([bus.start(new BusRecorder(), patience), history?.start(patience)])
+      const append = (room: string) =>
+        outcome(history?.append(room, new Uint8Array(500_000), plenty) as Promise<unknown>)
+      const busy = Array.from({ length: 12 }, () => append('busy'))
+      const other = append('other')
+      const refused = Array.from({ length: 4 }, () => 'CLUSTER_UNAVAILABLE')
+      // At once: not after those that wait.
+      expect(await Promise.race([busy[11], busy[0]])).toBe('CLUSTER_UNAVAILABLE')
+      expect((await Promise.all(busy)).slice(8)).toEqual(refused)
+      expect((await Promise.all(busy)).slice(0, 8)).not.toContain('CLUSTER_UNAVAILABLE')
+      expect(await other).not.toBe('CLUSTER_UNAVAILABLE')
+      expect((await history?.read('busy', null, 100))?.messages.length).toBe(8)
+      expect(await append('busy')).not.toBe('CLUSTER_UNAVAILABLE')
+    } finally {
+      await broker.dispose()
+    }
+  })
+
   test('ends when its stream is removed: nodes take a new lease, rooms begin a new epoch', async () => {
     const broker = await launchNats()
     const client = await connect({ servers: `127.0.0.1:${broker.server.port}` })

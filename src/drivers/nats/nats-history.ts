@@ -25,6 +25,20 @@ import { clockSubject, historySubject } from './nats-subjects.ts'
 /** Appends that others come before again and again are given up after so long: none of them was taken. */
 const contendedFor = 5_000
 
+/**
+ * Of what waits in one room until it is its turn, as each append is a round trip: more than that is rejected at once.
+ * Each message counts so much more than its size, so that small ones do not wait for long.
+ */
+const maxWaiting = 4 * 1024 * 1024
+const overhead = 1024
+
+/** What is appended to a room, one after the other. */
+interface Line {
+  /** The last append that is under way. */
+  tail: Promise<unknown>
+  bytes: number
+}
+
 /** A message as it is kept. */
 interface Entry extends HistoryTop {
   readonly payload: Uint8Array
@@ -45,8 +59,8 @@ export class NatsHistory implements HistoryStore {
   readonly #streams: NatsStreams
   readonly #places: NatsPlaces
   readonly #name: string
-  /** The last append of each room that is under way: one goes after the other. */
-  readonly #tails = new Map<string, Promise<unknown>>()
+  /** Rooms with appends under way. */
+  readonly #lines = new Map<string, Line>()
   #ensured: { connection: NatsConnection; settings: StreamSettings } | null = null
   /** What the server's clock shows when ours shows 0: what is too old is judged by the server's. */
   #timeAtZero = 0
@@ -68,13 +82,19 @@ export class NatsHistory implements HistoryStore {
     if (this.#closed) throw unavailable('closed')
     // What was asked for while connected is not done at a later connection.
     const { connection } = this.#link
-    const before = this.#tails.get(channel)
-    const mine = this.#after(before, () => this.#append(connection, channel, payload, limits))
-    this.#tails.set(channel, mine)
+    const line = this.#lines.get(channel) ?? { tail: Promise.resolve(), bytes: 0 }
+    const size = payload.length + overhead
+    if (line.bytes > 0 && line.bytes + size > maxWaiting)
+      throw unavailable('more is appended to this room than NATS takes')
+    line.bytes += size
+    this.#lines.set(channel, line)
+    const mine = this.#after(line.tail, () => this.#append(connection, channel, payload, limits))
+    line.tail = mine
     try {
       return await mine
     } finally {
-      if (this.#tails.get(channel) === mine) this.#tails.delete(channel)
+      line.bytes -= size
+      if (line.bytes === 0) this.#lines.delete(channel)
     }
   }
 
@@ -106,8 +126,8 @@ export class NatsHistory implements HistoryStore {
     this.#link.close(this)
   }
 
-  async #after<T>(before: Promise<unknown> | undefined, work: () => Promise<T>): Promise<T> {
-    await before?.catch(() => {})
+  async #after<T>(before: Promise<unknown>, work: () => Promise<T>): Promise<T> {
+    await before.catch(() => {})
     return work()
   }
 

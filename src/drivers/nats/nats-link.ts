@@ -31,6 +31,8 @@ export class NatsLink {
   #connection: NatsConnection | null = null
   #connecting = false
   #attempt = 0
+  /** Why the last attempt to connect failed. */
+  #failure = ''
 
   constructor(place: NatsPlace, options: ClusterOptions) {
     this.place = place
@@ -60,8 +62,9 @@ export class NatsLink {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiting.delete(waiter)
-        if (bus !== null) this.#announce('down', `not connected within ${patience} ms`)
-        reject(unavailable(`NATS cannot be reached: not connected within ${patience} ms`))
+        const why = `not connected within ${patience} ms${this.#failure === '' ? '' : `: ${this.#failure}`}`
+        if (bus !== null) this.#announce('down', why)
+        reject(unavailable(`NATS cannot be reached: ${why}`))
       }, patience)
       const waiter: Waiter = {
         up() {
@@ -101,8 +104,8 @@ export class NatsLink {
     this.#connecting = true
     while (this.#users.size > 0 && this.#connection === null) {
       const connection = await this.#build().catch((error: unknown) => {
-        const reason = error instanceof Error ? error.message : String(error)
-        if (this.#attempt === 0) this.options.log.warn({ reason }, 'NATS cannot be reached')
+        this.#failure = error instanceof Error ? error.message : String(error)
+        if (this.#attempt === 0) this.options.log.warn({ reason: this.#failure }, 'NATS cannot be reached')
         return null
       })
       if (connection !== null && this.#users.size === 0) connection.close()
@@ -135,6 +138,7 @@ export class NatsLink {
 
   #stand(connection: NatsConnection): void {
     this.#connection = connection
+    if (this.#attempt > 0) this.options.log.info({ event: 'nats.up' }, 'NATS is reached')
     this.#attempt = 0
     this.#bus?.stand(connection)
     if (this.#bus !== null) this.#announce('up', '')

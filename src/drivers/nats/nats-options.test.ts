@@ -42,3 +42,16 @@ test.each([
   expect(error?.message).toMatch(/expected .*, found/)
   expect(error?.message).not.toContain('hunter2')
 })
+
+test('what is wrong with an address is told', () => {
+  const expected = 'nats: expected an address as nats://host:4222 or tls://host:4222, found '
+  const said = (given: unknown) => expect(() => parseNatsOptions(given as NatsOptions))
+  said(undefined).toThrow(`${expected}nothing (is the environment variable set?)`)
+  said('').toThrow(`${expected}nothing (is the environment variable set?)`)
+  said('localhost:4222').toThrow(`${expected}text that does not begin with it`)
+  said('redis://host').toThrow(`${expected}redis:// and something that is not that`)
+  said(7).toThrow(`${expected}a number`)
+  said({ servers: 'nats://a', pasword: 'hunter2' }).toThrow(
+    'found an unknown key "pasword" (did you mean \'password\'?)',
+  )
+})

@@ -1,5 +1,6 @@
 import type { Authenticator, TlsOptions } from '@nats-io/transport-node'
 import { FairleadError } from '../../core/errors.ts'
+import { describeAddress, unknownKey } from '../../core/options/driver-options.ts'
 
 /** NATS servers that are one system, and how to get in. */
 export interface NatsOptions {
@@ -33,10 +34,13 @@ export interface NatsPlace {
   readonly storage: 'file' | 'memory'
 }
 
+const knownKeys = ['servers', 'username', 'password', 'token', 'authenticator', 'tls', 'replicas', 'storage']
+
 /** @throws FairleadError CONFIG_INVALID, which never repeats what may hold a password */
-export function parseNatsOptions(given: string | NatsOptions): NatsPlace {
-  const options = typeof given === 'string' ? { servers: given.split(',') } : given
-  if (typeof options !== 'object' || options === null) throw wrong('an address or an object', typeof given)
+export function parseNatsOptions(given: string | NatsOptions | undefined): NatsPlace {
+  const options = optionsOf(given)
+  const unknown = unknownKey(options, knownKeys)
+  if (unknown !== null) throw wrong(knownKeys.join(', '), unknown)
   const { servers, username, password, token, authenticator, tls, replicas = 1, storage = 'file' } = options
   const list: readonly unknown[] = Array.isArray(servers) ? servers : [servers]
   if (list.length === 0) throw wrong('at least one address as `servers`', 'none')
@@ -61,10 +65,15 @@ export function parseNatsOptions(given: string | NatsOptions): NatsPlace {
   }
 }
 
+function optionsOf(given: string | NatsOptions | undefined): NatsOptions {
+  if (typeof given === 'object' && given !== null) return given
+  return { servers: typeof given === 'string' ? given.split(',') : (given as unknown as string) }
+}
+
 function parseServer(text: unknown): { address: string; user?: string; pass?: string; tls: boolean } {
   const url = typeof text === 'string' && URL.canParse(text.trim()) ? new URL(text.trim()) : null
   if (url === null || !/^(nats|tls):$/.test(url.protocol) || url.hostname === '') {
-    throw wrong('an address as nats://host:4222 or tls://host:4222', 'something else')
+    throw wrong('an address as nats://host:4222 or tls://host:4222', describeAddress(text))
   }
   return {
     address: `${url.hostname}:${url.port || '4222'}`,

@@ -74,7 +74,11 @@ export class RedisConnection {
     const access = sentinel ? place.sentinelAccess : place.access
     const client = newClient(place, address, access, sentinel ? 0 : place.database)
     const connection = new RedisConnection(client, address, lost)
-    const late = setTimeout(() => connection.close(), connectWithin)
+    let late = false
+    const deadline = setTimeout(() => {
+      late = true
+      connection.close()
+    }, connectWithin)
     try {
       await client.connect()
       const info = await client.sendCommand<string>(['INFO', 'server'], {}).catch((error: unknown) => {
@@ -85,9 +89,11 @@ export class RedisConnection {
       if (connection.#state !== 'connecting') throw new Error('closed while connecting')
     } catch (error) {
       connection.close()
-      throw unavailable(`Redis cannot be reached: ${messageOf(error)}`, error)
+      // What the client says of it then is that it was told to end.
+      const why = late ? `no answer within ${connectWithin} ms` : messageOf(error)
+      throw unavailable(`Redis cannot be reached: ${why}`, error)
     } finally {
-      clearTimeout(late)
+      clearTimeout(deadline)
     }
     connection.#state = 'open'
     connection.#watch()

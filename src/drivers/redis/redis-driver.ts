@@ -10,9 +10,10 @@ import { parseRedisOptions, type RedisOptions } from './redis-options.ts'
 /**
  * A cluster over Redis 6.2 or later, or Valkey: one server, a master behind sentinels, or a Redis Cluster (7 or
  * later, with sharded pub/sub).
+ * @param options undefined, as of an environment variable that is not set, is a mistake: a hub is never alone by accident
  * @throws FairleadError CONFIG_INVALID
  */
-export function redis(options: string | RedisOptions): ClusterDriver {
+export function redis(options: string | RedisOptions | undefined): ClusterDriver {
   const place = parseRedisOptions(options)
   return {
     name: 'redis',

@@ -35,6 +35,8 @@ export class RedisLink {
   #circuit: Circuit | null = null
   #connecting = false
   #attempt = 0
+  /** Why the last attempt to connect failed. */
+  #failure = ''
   #timer: NodeJS.Timeout | null = null
 
   constructor(place: RedisPlace, options: ClusterOptions) {
@@ -69,8 +71,9 @@ export class RedisLink {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiting.delete(waiter)
-        if (events !== null) this.#announce('down', `not connected within ${patience} ms`)
-        reject(unavailable(`Redis cannot be reached: not connected within ${patience} ms`))
+        const why = `not connected within ${patience} ms${this.#failure === '' ? '' : `: ${this.#failure}`}`
+        if (events !== null) this.#announce('down', why)
+        reject(unavailable(`Redis cannot be reached: ${why}`))
       }, patience)
       const waiter = {
         up: () => {
@@ -134,8 +137,8 @@ export class RedisLink {
     this.#connecting = true
     while (this.#users.size > 0 && this.#circuit === null) {
       const circuit = await this.#build().catch((error: unknown) => {
-        const why = error instanceof Error ? error.message : String(error)
-        if (this.#attempt === 0) this.#options.log.warn({ reason: why }, 'Redis cannot be reached')
+        this.#failure = error instanceof Error ? error.message : String(error)
+        if (this.#attempt === 0) this.#options.log.warn({ reason: this.#failure }, 'Redis cannot be reached')
         return null
       })
       if (circuit !== null && this.#users.size === 0) closeAll(circuit)
@@ -181,6 +184,7 @@ export class RedisLink {
 
   #stand(circuit: Circuit): void {
     this.#circuit = circuit
+    if (this.#attempt > 0) this.#options.log.info({ event: 'redis.up' }, 'Redis is reached')
     this.#attempt = 0
     if (this.#events !== null) this.#announce('up', '')
     for (const waiter of this.#waiting) waiter.up()

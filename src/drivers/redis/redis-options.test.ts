@@ -38,3 +38,16 @@ test.each([
   expect(error?.message).toMatch(/expected .*, found/)
   expect(error?.message).not.toContain('hunter2')
 })
+
+test('what is wrong with an address is told', () => {
+  const expected = 'redis: expected an address as redis://host:6379 or rediss://host:6379, found '
+  const said = (given: unknown) => expect(() => parseRedisOptions(given as RedisOptions))
+  said(undefined).toThrow(`${expected}nothing (is the environment variable set?)`)
+  said('').toThrow(`${expected}nothing (is the environment variable set?)`)
+  said('localhost:6379').toThrow(`${expected}text that does not begin with it`)
+  said('http://host').toThrow(`${expected}http:// and something that is not that`)
+  said(7).toThrow(`${expected}a number`)
+  said({ url: 'redis://a', pasword: 'hunter2' }).toThrow(
+    'found an unknown key "pasword" (did you mean \'password\'?)',
+  )
+})

@@ -1,5 +1,6 @@
 import type { ConnectionOptions } from 'node:tls'
 import { FairleadError } from '../../core/errors.ts'
+import { describeAddress, unknownKey } from '../../core/options/driver-options.ts'
 
 export interface RedisAddress {
   readonly host: string
@@ -53,10 +54,19 @@ export interface RedisPlace {
   readonly mapAddress: (address: RedisAddress) => RedisAddress
 }
 
+const accessKeys = ['username', 'password', 'tls']
+const knownKeys = {
+  url: ['url', ...accessKeys],
+  cluster: ['cluster', 'mapAddress', ...accessKeys],
+  sentinels: ['sentinels', 'master', 'database', 'sentinelUsername', 'sentinelPassword', ...accessKeys],
+}
+
 /** @throws FairleadError CONFIG_INVALID, which never repeats what may hold a password */
-export function parseRedisOptions(given: string | RedisOptions): RedisPlace {
-  const options = typeof given === 'string' ? { url: given } : given
-  if (typeof options !== 'object' || options === null) throw wrong('an address or an object', typeof given)
+export function parseRedisOptions(given: string | RedisOptions | undefined): RedisPlace {
+  const options = typeof given === 'object' && given !== null ? given : { url: given as string }
+  const kind = 'cluster' in options ? 'cluster' : 'sentinels' in options ? 'sentinels' : 'url'
+  const unknown = unknownKey(options, knownKeys[kind])
+  if (unknown !== null) throw wrong(knownKeys[kind].join(', '), unknown)
   const { username, password, tls } = options
   const access: Access = {
     ...(username === undefined ? {} : { username }),
@@ -91,7 +101,7 @@ export function parseRedisOptions(given: string | RedisOptions): RedisPlace {
 function parseUrl(text: unknown, access: Access): Pick<RedisPlace, 'addresses' | 'database' | 'access'> {
   const url = typeof text === 'string' && URL.canParse(text) ? new URL(text) : null
   if (url === null || !/^rediss?:$/.test(url.protocol) || url.hostname === '') {
-    throw wrong('an address as redis://host:6379 or rediss://host:6379', 'something else')
+    throw wrong('an address as redis://host:6379 or rediss://host:6379', describeAddress(text))
   }
   const database = Number(url.pathname.slice(1) || '0')
   if (!Number.isInteger(database) || database < 0)

@@ -10,7 +10,7 @@ import type {
   RegistryEvents,
 } from '../cluster.ts'
 import { unavailable } from '../cluster-error.ts'
-import { historyMark } from '../history-envelope.ts'
+import { historyMark, readHistoryEnvelope } from '../history-envelope.ts'
 import type { Address, ClusterHalf, LocalHub, Order, Recovery, Relayed } from '../local.ts'
 import {
   channelOf,
@@ -44,6 +44,8 @@ export interface ClusterNodeOptions {
   readonly cluster: Cluster
   readonly local: LocalHub
   readonly clock: Clock
+  /** From 0 to below 1, for what is tried again. @default Math.random */
+  readonly random?: () => number
   /** What this node says of itself. The id stays the same. */
   readonly facts: () => NodeFacts
   /** Whether a room has presence. */
@@ -56,8 +58,6 @@ export interface ClusterNodeOptions {
   readonly watched?: readonly string[]
   /** Gets what a listener throws. */
   readonly failed: (error: unknown) => void
-  /** From 0 to below 1. @default Math.random */
-  readonly random?: () => number
   /** Milliseconds. */
   readonly presenceGrace: number
   readonly questionTimeout: number
@@ -190,7 +190,7 @@ export class ClusterNode implements ClusterHalf {
       orders,
       degraded,
       heard: this.#heard,
-      refused: this.#refused,
+      refused: this.#refused + (this.#history?.counts.refused ?? 0),
       presenceRooms: this.#presence.size,
       presenceResyncs: this.#presence.resyncs,
       historyRooms: this.#history?.size ?? 0,
@@ -247,7 +247,7 @@ export class ClusterNode implements ClusterHalf {
     signal: AbortSignal,
   ): Promise<void> {
     if (this.#history === null || !this.#hasHistory(room)) {
-      admit({ position: null, messages: [], complete: false })
+      if (!signal.aborted) admit({ position: null, messages: [], complete: false })
       return
     }
     await this.#history.recover(room, since, admit, signal)
@@ -304,10 +304,11 @@ export class ClusterNode implements ClusterHalf {
   }
 
   #historyRooms(sender: () => Sender): HistoryRooms | null {
-    const { cluster, clock, history, local, maxRecovered } = this.#options
+    const { cluster, clock, random, history, local, maxRecovered } = this.#options
     if (cluster.history === null) return null
     return new HistoryRooms({
       clock,
+      random: random ?? Math.random,
       store: cluster.history,
       interest: this.#interest,
       local,
@@ -398,9 +399,15 @@ export class ClusterNode implements ClusterHalf {
     this.#heard += 1
     if (payload[0] === historyMark) {
       const room = roomOf(channel)
-      if (room !== null) this.#history?.hear(room, payload)
+      if (room !== null && this.#hasHistory(room)) this.#history?.hear(room, payload)
+      // A node that is configured in another way keeps this room: here its messages are as any others.
+      else if (room !== null) this.#hearEnvelope(readHistoryEnvelope(payload)?.payload ?? payload)
       return
     }
+    this.#hearEnvelope(payload)
+  }
+
+  #hearEnvelope(payload: Uint8Array): void {
     const envelope = decode(payload)
     if (envelope === null) this.#refused += 1
     else if (envelope.node === this.#id) this.#hearSelf(envelope)

@@ -1,20 +1,28 @@
 import type { Clock } from '../clock.ts'
-import type { HistoryLimits, HistoryMessage, HistorySlice, HistoryStore, Position } from '../cluster.ts'
+import type { HistoryLimits, HistorySlice, HistoryStore, Position } from '../cluster.ts'
+import { unavailable } from '../cluster-error.ts'
 import { readHistoryEnvelope } from '../history-envelope.ts'
 import type { Address, LocalHub, Order, RecoveredMessage, Recovery, Relayed } from '../local.ts'
 import { roomChannel } from './channels.ts'
 import { type Directed, decode, encode, type Sender } from './envelope.ts'
-import { Feed, type Gap } from './feed.ts'
+import { Feed, type FeedRecovery, type Gap } from './feed.ts'
 import type { Interest } from './interest.ts'
 import { statusOf } from './relay.ts'
+import { Turns } from './turns.ts'
 
+/** What may be under way to the broker; more than that, and the broker is as good as away. */
+const maxUnderWay = 16 * 1024 * 1024
+/** What each message counts besides its size. */
+const overhead = 64
 /** Reads under way at once: after an outage every room wants one. */
 const maxReads = 16
-/** Rooms in which nothing was heard are compared with the history this often. */
+/** A room in which nothing was heard from one look to the next is compared with the history. */
 const verifyEvery = 30_000
 
 export interface HistoryRoomsContext {
   readonly clock: Clock
+  /** From 0 to below 1. */
+  readonly random: () => number
   readonly store: HistoryStore
   readonly interest: Interest
   readonly local: Pick<LocalHub, 'apply'>
@@ -25,26 +33,41 @@ export interface HistoryRoomsContext {
   gap(gap: Gap): void
 }
 
+interface Room {
+  readonly feed: Feed
+  /** Nobody waits any more until the channel is heard. */
+  readonly deafen: () => void
+}
+
+const nothing: Recovery = { position: null, messages: [], complete: false }
+
 /** Rooms with history: one feed for each that has members here, or has somebody coming in. */
 export class HistoryRooms {
   readonly #context: HistoryRoomsContext
-  readonly #feeds = new Map<string, Feed>()
+  readonly #rooms = new Map<string, Room>()
   readonly #occupied = new Set<string>()
-  /** Reads that wait for their turn. */
-  readonly #queue: (() => void)[] = []
-  #reading = 0
+  readonly #reads = new Turns(maxReads)
+  #underWay = 0
   #cancel: (() => void) | null = null
-  readonly counts = { healed: 0, gaps: 0 }
+  #closed = false
+  /** Messages that were read instead of heard, gaps, messages that nobody here understands. */
+  readonly counts = { healed: 0, gaps: 0, refused: 0 }
 
   constructor(context: HistoryRoomsContext) {
     this.#context = context
   }
 
   get size(): number {
-    return this.#feeds.size
+    return this.#rooms.size
+  }
+
+  /** Reads that wait for their turn. */
+  get waiting(): number {
+    return this.#reads.waiting
   }
 
   occupied(room: string): void {
+    if (this.#closed) return
     this.#occupied.add(room)
     this.#feed(room)
   }
@@ -54,19 +77,21 @@ export class HistoryRooms {
     this.#release(room)
   }
 
-  /** Appends, and delivers here in its place; what cannot be kept is delivered without one. */
+  /**
+   * Appends, and delivers here in its place. What cannot be kept is delivered here alone, without a place, at once: also
+   * when it is too much for the broker, and then ahead of those that are under way.
+   */
   async send(room: string, order: Extract<Order, { do: 'send' }>): Promise<Relayed> {
-    const { local, sender, store } = this.#context
     const to: Address = { kind: 'room', name: room }
-    const bytes = encode(sender(), { kind: 'orders', orders: [{ to, order }] })
+    const bytes = encode(this.#context.sender(), { kind: 'orders', orders: [{ to, order }] })
     try {
-      const position = await store.append(roomChannel(room), bytes, this.#context.limits(room))
-      this.#feeds.get(room)?.receive(position, bytes)
+      const position = await this.#append(room, bytes)
+      this.#rooms.get(room)?.feed.appended(position, bytes)
       return { status: 'relayed', position }
     } catch (error) {
       const status = statusOf(error)
       // One that may have been taken is found in the history; delivering it here as well would be twice.
-      if (status !== 'uncertain') local.apply(to, order)
+      if (status !== 'uncertain') this.#context.local.apply(to, order)
       return { status, position: null }
     }
   }
@@ -74,103 +99,139 @@ export class HistoryRooms {
   /** What was heard on the channel of a room with history. */
   hear(room: string, bytes: Uint8Array): void {
     const placed = readHistoryEnvelope(bytes)
-    if (placed !== null) this.#feeds.get(room)?.receive(placed.position, placed.payload)
+    if (placed !== null) this.#rooms.get(room)?.feed.receive(placed.position, placed.payload)
   }
 
+  /** As `ClusterHalf.recover`. */
   async recover(
     room: string,
     since: Position | null,
     admit: (recovery: Recovery) => void,
     signal: AbortSignal,
   ): Promise<void> {
+    if (signal.aborted) return
+    if (this.#closed) return admit(nothing)
     const feed = this.#feed(room)
-    await feed.recover(since, this.#context.most, ({ position, messages, complete }) => {
-      if (!signal.aborted) admit({ position, messages: told(position?.epoch ?? '', messages), complete })
-    })
-    this.#release(room)
+    try {
+      await feed.recover(since, this.#context.most, (found) => admit(this.#told(found)), signal)
+    } finally {
+      this.#release(room)
+    }
   }
 
   /** What the room keeps, whoever is in it. Rejects when it cannot be read. */
   async read(room: string, since: Position | null, limit: number): Promise<Recovery> {
-    const { top, messages, complete } = await this.#read(roomChannel(room), since, limit)
+    const { top, messages, complete } = await this.#read(roomChannel(room), since, limit, null)
     const offset = messages.at(-1)?.offset ?? top.offset
-    return { position: { epoch: top.epoch, offset }, messages: told(top.epoch, messages), complete }
+    return this.#told({ position: { epoch: top.epoch, offset }, messages, complete })
   }
 
   /** The bus is back: what was published meanwhile went unheard. */
   up(): void {
-    for (const feed of this.#feeds.values()) feed.heal()
+    for (const { feed } of this.#rooms.values()) feed.heal()
   }
 
   close(): void {
+    this.#closed = true
     this.#cancel?.()
-    for (const feed of this.#feeds.values()) feed.close()
-    this.#feeds.clear()
+    for (const { feed, deafen } of this.#rooms.values()) {
+      deafen()
+      feed.close()
+    }
+    this.#rooms.clear()
+    this.#reads.close()
   }
 
   #feed(room: string): Feed {
-    const found = this.#feeds.get(room)
-    if (found !== undefined) return found
+    const found = this.#rooms.get(room)
+    if (found !== undefined) return found.feed
+    const { clock, random, interest } = this.#context
     const channel = roomChannel(room)
     const feed = new Feed({
-      clock: this.#context.clock,
+      clock,
+      random,
       room,
-      read: (since, limit) => this.#read(channel, since, limit),
+      read: (since, limit, signal) => this.#read(channel, since, limit, signal),
       deliver: (position, payload) => this.#deliver(room, position, payload),
-      gap: (gap) => {
-        this.counts.gaps += 1
-        this.#context.gap(gap)
-      },
+      gap: (gap) => this.#lost(gap),
       healed: (messages) => {
         this.counts.healed += messages
       },
     })
-    this.#feeds.set(room, feed)
-    // What is published from then on is heard, so that the end that is read afterwards leaves no hole.
-    this.#context.interest.want(channel).then(
-      () => feed.start(),
-      () => {},
-    )
-    this.#cancel ??= this.#context.clock.after(verifyEvery, () => this.#verify())
+    feed.open()
+    this.#rooms.set(room, { feed, deafen: interest.listen(channel, () => feed.start()) })
+    this.#cancel ??= clock.after(verifyEvery, () => this.#verify())
     return feed
   }
 
   #release(room: string): void {
-    const feed = this.#feeds.get(room)
-    if (feed === undefined || feed.busy || this.#occupied.has(room)) return
-    feed.close()
-    this.#feeds.delete(room)
+    const there = this.#rooms.get(room)
+    if (there === undefined || there.feed.busy || this.#occupied.has(room)) return
+    there.deafen()
+    there.feed.close()
+    this.#rooms.delete(room)
     this.#context.interest.drop(roomChannel(room))
   }
 
   #deliver(room: string, position: Position, payload: Uint8Array): void {
     const order = readOrder(payload)
-    if (order !== null) this.#context.local.apply({ kind: 'room', name: room }, { ...order, position })
+    if (order !== null) {
+      this.#context.local.apply({ kind: 'room', name: room }, { ...order, position })
+      return
+    }
+    this.counts.refused += 1
+    const { epoch, offset } = position
+    this.#lost({ room, after: { epoch, offset: offset - 1 }, before: { epoch, offset: offset + 1 } })
+  }
+
+  #lost(gap: Gap): void {
+    this.counts.gaps += 1
+    this.#context.gap(gap)
+  }
+
+  /** For those who come back. What nobody here understands is lost for them, and what is before it of no use. */
+  #told({ position, messages, complete }: FeedRecovery): Recovery {
+    const epoch = position?.epoch ?? ''
+    let told: RecoveredMessage[] = []
+    let whole = complete
+    for (const { offset, payload } of messages) {
+      const order = readOrder(payload)
+      if (order !== null) {
+        told.push({ position: { epoch, offset }, data: order.data })
+        continue
+      }
+      told = []
+      whole = false
+    }
+    return { position, messages: told, complete: whole }
   }
 
   #verify(): void {
     this.#cancel = null
-    for (const feed of this.#feeds.values()) feed.verify()
-    if (this.#feeds.size > 0) this.#cancel = this.#context.clock.after(verifyEvery, () => this.#verify())
+    for (const { feed } of this.#rooms.values()) feed.verify()
+    if (this.#rooms.size > 0) this.#cancel = this.#context.clock.after(verifyEvery, () => this.#verify())
   }
 
-  async #read(channel: string, since: Position | null, limit: number): Promise<HistorySlice> {
-    if (this.#reading >= maxReads) await new Promise<void>((resolve) => this.#queue.push(resolve))
-    this.#reading += 1
+  async #append(room: string, bytes: Uint8Array): Promise<Position> {
+    const { store, limits } = this.#context
+    const size = bytes.length + overhead
+    if (this.#underWay + size > maxUnderWay) throw unavailable('too much is under way to the broker')
+    this.#underWay += size
     try {
-      return await this.#context.store.read(channel, since, limit)
+      return await store.append(roomChannel(room), bytes, limits(room))
     } finally {
-      this.#reading -= 1
-      this.#queue.shift()?.()
+      this.#underWay -= size
     }
   }
-}
 
-function told(epoch: string, messages: readonly HistoryMessage[]): RecoveredMessage[] {
-  return messages.flatMap(({ offset, payload }) => {
-    const order = readOrder(payload)
-    return order === null ? [] : [{ position: { epoch, offset }, data: order.data }]
-  })
+  #read(
+    channel: string,
+    since: Position | null,
+    limit: number,
+    signal: AbortSignal | null,
+  ): Promise<HistorySlice> {
+    return this.#reads.run(() => this.#context.store.read(channel, since, limit), signal)
+  }
 }
 
 function readOrder(payload: Uint8Array): Extract<Order, { do: 'send' }> | null {

@@ -1,6 +1,12 @@
 import type { Clock } from '../clock.ts'
 import type { Bus } from '../cluster.ts'
 
+interface Wanted {
+  readonly subscribed: Promise<void>
+  inForce: boolean
+  readonly waiting: Set<() => void>
+}
+
 /**
  * Which channels this node hears. What nobody wants any more is heard a while longer, so that one who comes back at
  * once costs nothing at the broker.
@@ -9,7 +15,7 @@ export class Interest {
   readonly #bus: Pick<Bus, 'subscribe' | 'unsubscribe'>
   readonly #clock: Clock
   readonly #linger: number
-  readonly #wanted = new Map<string, Promise<void>>()
+  readonly #wanted = new Map<string, Wanted>()
   /** Channels to let go, and when, in that order. */
   readonly #lingering = new Map<string, number>()
   #cancel: (() => void) | null = null
@@ -26,17 +32,23 @@ export class Interest {
     return this.#wanted.size
   }
 
-  /** Resolves when the channel is heard, at once when it is; rejects only when the bus is closed. */
+  /** Resolves when the channel is heard, at once when it is; rejects when the bus is closed or does not permit it. */
   want(channel: string): Promise<void> {
-    this.#lingering.delete(channel)
-    let heard = this.#wanted.get(channel)
-    if (heard === undefined) {
-      heard = this.#bus.subscribe(channel)
-      // Nobody has to wait for it.
-      heard.catch(() => {})
-      this.#wanted.set(channel, heard)
+    return this.#want(channel).subscribed
+  }
+
+  /**
+   * As `want`, and calls `heard` when the channel is heard, at once when it is. Nothing is kept of it once the
+   * function that is returned has been called; the channel stays wanted until `drop`.
+   */
+  listen(channel: string, heard: () => void): () => void {
+    const { inForce, waiting } = this.#want(channel)
+    if (inForce) {
+      heard()
+      return () => {}
     }
-    return heard
+    waiting.add(heard)
+    return () => waiting.delete(heard)
   }
 
   drop(channel: string): void {
@@ -50,6 +62,29 @@ export class Interest {
     this.#cancel?.()
     this.#lingering.clear()
     this.#wanted.clear()
+  }
+
+  #want(channel: string): Wanted {
+    this.#lingering.delete(channel)
+    const known = this.#wanted.get(channel)
+    if (known !== undefined) return known
+    const wanted: Wanted = { subscribed: this.#bus.subscribe(channel), inForce: false, waiting: new Set() }
+    this.#wanted.set(channel, wanted)
+    wanted.subscribed.then(
+      () => {
+        // One that was let go meanwhile is heard no more.
+        if (this.#wanted.get(channel) !== wanted) return
+        wanted.inForce = true
+        for (const heard of wanted.waiting) heard()
+        wanted.waiting.clear()
+      },
+      () => {
+        // Nobody has to wait for it. Whoever wants it the next time asks anew.
+        wanted.waiting.clear()
+        if (this.#wanted.get(channel) === wanted) this.#wanted.delete(channel)
+      },
+    )
+    return wanted
   }
 
   #sweep(): void {

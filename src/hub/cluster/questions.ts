@@ -71,10 +71,13 @@ export class Questions {
     return this.#asked.size
   }
 
-  /** What this node answers to `name`. @throws Error when it has an answer already */
-  answer(name: string, answerer: Answerer): void {
+  /** What this node answers to `name`. Returns how to end it. @throws Error when it has an answer already */
+  answer(name: string, answerer: Answerer): () => void {
     if (this.#answerers.has(name)) throw new Error(`there is an answer to the question "${name}" already`)
     this.#answerers.set(name, answerer)
+    return () => {
+      if (this.#answerers.get(name) === answerer) this.#answerers.delete(name)
+    }
   }
 
   /** Asks every node, this one included. Never rejects. */

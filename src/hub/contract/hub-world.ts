@@ -1,3 +1,4 @@
+import { seededRandom } from '../../core/balancing/contract/seeded-random.ts'
 import type { Clock } from '../clock.ts'
 import { ClusterNode } from '../cluster/cluster-node.ts'
 import type { Bus, Cluster, ClusterDriver, LeaseTimes } from '../cluster.ts'
@@ -16,6 +17,8 @@ export type Lose = (channel: string, payload: Uint8Array) => boolean
 export interface WorldOptions {
   readonly lease?: LeaseTimes
   readonly watched?: readonly string[]
+  /** Which rooms have history. */
+  readonly keeps?: (room: string) => boolean
 }
 
 /** One connection, with what it got. */
@@ -38,6 +41,7 @@ export class WorldNode implements LocalHub {
   readonly gaps: string[] = []
   /** What listeners threw. */
   readonly failures: unknown[] = []
+  readonly #keeps: (room: string) => boolean
   #next = 0
 
   constructor(
@@ -45,9 +49,10 @@ export class WorldNode implements LocalHub {
     broker: WorldBroker,
     clock: Clock,
     lose: Lose = () => false,
-    { lease = usualLease, watched = [] }: WorldOptions = {},
+    { lease = usualLease, watched = [], keeps = (room) => room.startsWith('h') }: WorldOptions = {},
   ) {
     this.id = id
+    this.#keeps = keeps
     const log = { info() {}, warn() {} }
     const cluster = broker.driver.connect({ namespace: 'world', lease, log })
     this.cluster = { ...cluster, bus: losing(cluster.bus, lose) }
@@ -56,12 +61,12 @@ export class WorldNode implements LocalHub {
       cluster: this.cluster,
       local: this,
       clock,
+      random: seededRandom(id.charCodeAt(0)),
       facts: () => ({ id, address: null, state: 'active', connections: this.clients.size }),
       failed: (error) => this.failures.push(error),
-      random: () => 0.5,
       watched,
       hasPresence: (room) => room.startsWith('p'),
-      history: (room) => (room.startsWith('h') ? { size: 50, age: 300_000 } : null),
+      history: (room) => (keeps(room) ? { size: 50, age: 300_000 } : null),
       presenceGrace: 5_000,
       questionTimeout: 5_000,
       probeEvery: 2_000,
@@ -110,7 +115,12 @@ export class WorldNode implements LocalHub {
   }
 
   /** Comes into a room with history where it left it. */
-  async recover(client: WorldClient, room: string, since: { epoch: string; offset: number } | null) {
+  async recover(
+    client: WorldClient,
+    room: string,
+    since: { epoch: string; offset: number } | null,
+    signal = new AbortController().signal,
+  ) {
     let recovery: Recovery | null = null
     const admit = (found: Recovery) => {
       recovery = found
@@ -118,13 +128,13 @@ export class WorldNode implements LocalHub {
       this.join(client, room)
       for (const { data, position } of found.messages) client.got.push({ data, ...position })
     }
-    await this.half.recover(room, since, admit, new AbortController().signal)
+    await this.half.recover(room, since, admit, signal)
     return recovery as Recovery | null
   }
 
   send(to: Address, data: Data, except: string | null = null) {
     const order: Order = { do: 'send', data, except, key: null, position: null }
-    if (!(to.kind === 'room' && to.name.startsWith('h'))) this.apply(to, order)
+    if (!(to.kind === 'room' && this.#keeps(to.name))) this.apply(to, order)
     return (this.half as ClusterHalf).relay(to, order)
   }
 

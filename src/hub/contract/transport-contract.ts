@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import type { Admission } from '../transport.ts'
+import { handshakeContract } from './handshake-contract.ts'
 import { clientFrame, RawClient } from './raw-client.ts'
 import { batchOf, type RecordingOwner, type StartTransport, TransportRig } from './transport-rig.ts'
 
@@ -12,6 +12,8 @@ const tooMuch = 16 * mib
 
 /** Holds a transport to every sentence of `transport.ts`, over real sockets. */
 export function transportContract(name: string, start: StartTransport): void {
+  handshakeContract(name, start)
+
   describe(`the transport port over ${name}`, () => {
     const rigs: TransportRig[] = []
     const clients: RawClient[] = []
@@ -37,120 +39,6 @@ export function transportContract(name: string, start: StartTransport): void {
           expect(told.filter((line) => line.startsWith('INSIDE'))).toEqual([])
         await rig.close()
       }
-    })
-
-    describe('the handshake', () => {
-      test('tells what the client asked for', async () => {
-        const rig = await startRig()
-        const headers = {
-          'Sec-WebSocket-Protocol': 'chat.v2, chat.v1',
-          Cookie: 'a=1',
-          'X-Two': 'b',
-          Origin: 'https://a.example',
-        }
-        await open(rig, { path: '/ws/a%20b?token=1&x=%2F', headers })
-        const [request] = rig.requests
-        expect(request?.url).toBe('/ws/a%20b?token=1&x=%2F')
-        expect(request?.protocols).toEqual(['chat.v2', 'chat.v1'])
-        expect(request?.headers).toMatchObject({ cookie: 'a=1', 'x-two': 'b', origin: 'https://a.example' })
-        expect(request?.headers.host).toBe(`127.0.0.1:${rig.port}`)
-        expect(request?.remoteAddress).toBe('127.0.0.1')
-        expect(request?.secure).toBe(false)
-      })
-
-      test('agrees on the subprotocol that was chosen', async () => {
-        const rig = await startRig()
-        rig.admit = (_, owner) => ({ accept: true, protocol: 'b', owner })
-        const { client } = await open(rig, { headers: { 'Sec-WebSocket-Protocol': 'a, b' } })
-        expect(client.field('Sec-WebSocket-Protocol')).toBe('b')
-      })
-
-      test('agrees on none when none was chosen', async () => {
-        const rig = await startRig()
-        const { client } = await open(rig, { headers: { 'Sec-WebSocket-Protocol': 'a, b' } })
-        expect(client.head).not.toMatch(/Sec-WebSocket-Protocol/i)
-      })
-
-      test.each([
-        ['at once', (refusal: Admission) => refusal],
-        ['later', async (refusal: Admission) => refusal],
-      ])('refuses %s with status, body and fields', async (_, when) => {
-        const rig = await startRig()
-        const refusal = {
-          accept: false,
-          status: 429,
-          body: 'slow down',
-          headers: { 'Retry-After': '7' },
-        } as const
-        rig.admit = () => when(refusal)
-        const client = await RawClient.connect({ port: rig.port })
-        await client.until(() => client.ended)
-        expect(client.status).toBe(429)
-        expect(client.field('Retry-After')).toBe('7')
-        expect(client.body).toContain('slow down')
-        client.destroy()
-      })
-
-      test.each([
-        ['no key', { 'Sec-WebSocket-Key': '' }],
-        ['a bad key', { 'Sec-WebSocket-Key': 'short' }],
-        ['another version', { 'Sec-WebSocket-Version': '7' }],
-      ])('lets nobody in with %s', async (_, headers) => {
-        const rig = await startRig()
-        const client = await RawClient.connect({ port: rig.port, headers })
-        expect(client.status).toBeGreaterThanOrEqual(400)
-        expect(client.status).toBeLessThan(500)
-        await client.until(() => client.ended || client.closed)
-        for (const { told } of rig.owners) expect(told).toEqual(['closed 1006'])
-        client.destroy()
-      })
-
-      test('may take its time', async () => {
-        const rig = await startRig()
-        let decide: () => void = () => {}
-        rig.admit = (_, owner) =>
-          new Promise((resolve) => {
-            decide = () => resolve({ accept: true, protocol: null, owner })
-          })
-        const client = RawClient.start({ port: rig.port })
-        clients.push(client)
-        while (rig.owners.length === 0) await new Promise((resolve) => setImmediate(resolve))
-        expect(client.head).toBe('')
-        decide()
-        await client.until(() => client.status === 101)
-        client.text('after')
-        await rig.last.untilTold('message after')
-      })
-
-      test.each([
-        ['closes', (client: RawClient) => client.destroy()],
-        ['resets', (client: RawClient) => client.reset()],
-        ['ends its side', (client: RawClient) => client.socket.end()],
-      ])('never opens a client that %s while it is being decided about', async (_, leave) => {
-        const rig = await startRig()
-        let decide: () => void = () => {}
-        rig.admit = (_, owner) =>
-          new Promise((resolve) => {
-            decide = () => resolve({ accept: true, protocol: null, owner })
-          })
-        const client = RawClient.start({ port: rig.port, allowHalfOpen: true })
-        clients.push(client)
-        while (rig.owners.length === 0) await new Promise((resolve) => setImmediate(resolve))
-        leave(client)
-        // The server has to hear of it.
-        await new Promise((resolve) => setTimeout(resolve, 100))
-        decide()
-        await rig.last.untilTold('closed')
-        expect(rig.last.told).toEqual(['closed 1006'])
-      })
-
-      test('takes the first message with the handshake', async () => {
-        const rig = await startRig()
-        const { client } = await open(rig)
-        client.text('first')
-        await rig.last.untilTold('message first')
-        expect(rig.last.told).toEqual(['opened', 'message first'])
-      })
     })
 
     describe('messages', () => {

@@ -137,6 +137,7 @@ export class RecordingOwner implements TransportOwner {
 export class TransportRig {
   readonly owners: RecordingOwner[] = []
   readonly requests: HandshakeRequest[] = []
+  readonly failures: unknown[] = []
   admit: (request: HandshakeRequest, owner: RecordingOwner) => Admission | Promise<Admission> = (
     _,
     owner,
@@ -150,7 +151,7 @@ export class TransportRig {
 
   static async start(
     start: StartTransport,
-    options: Partial<Omit<TransportOptions, 'admit'>> = {},
+    options: Partial<Omit<TransportOptions, 'admit' | 'failed'>> = {},
   ): Promise<TransportRig> {
     const rig = new TransportRig()
     const admit = (request: HandshakeRequest) => {
@@ -160,7 +161,8 @@ export class TransportRig {
       return rig.admit(request, owner)
     }
     const defaults = { maxMessage: 1024 * 1024, compression: false, closeTimeout: 1000 }
-    rig.#server = await start({ ...defaults, ...options, admit })
+    const failed = (error: unknown) => void rig.failures.push(error)
+    rig.#server = await start({ ...defaults, ...options, admit, failed })
     rig.port = rig.#server.port
     return rig
   }

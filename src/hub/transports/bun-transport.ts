@@ -1,5 +1,5 @@
 import { plainAddress } from '../plain-address.ts'
-import { offeredProtocols } from '../subprotocols.ts'
+import { offeredProtocols, problemOfProtocols } from '../subprotocols.ts'
 import type { Admission, HandshakeRequest, TransportOptions } from '../transport.ts'
 import { BunConnection } from './bun-connection.ts'
 import type { BunServer, BunWebSocketHandler } from './bun-types.ts'
@@ -32,24 +32,43 @@ export class BunTransport {
 
   /** Answers an upgrade: with the 101 and undefined, or with a refusal. */
   upgrade(request: Request, server: BunServer): Response | undefined | Promise<Response | undefined> {
-    const decided = this.#options.admit(handshakeOf(request, server))
-    if (!(decided instanceof Promise)) return this.#answer(decided, request, server)
-    return decided.then((admission) => this.#answer(admission, request, server))
+    const problem = problemOfProtocols(request.headers.get('sec-websocket-protocol'))
+    if (problem !== null) return refusal(400, problem)
+    try {
+      const decided = this.#options.admit(handshakeOf(request, server))
+      if (!(decided instanceof Promise)) return this.#answer(decided, request, server)
+      return decided
+        .then((admission) => this.#answer(admission, request, server))
+        .catch((error: unknown) => this.#failed(error))
+    } catch (error) {
+      return this.#failed(error)
+    }
   }
 
   #answer(admission: Admission, request: Request, server: BunServer): Response | undefined {
-    if (!admission.accept) {
-      const { status, body, headers = {} } = admission
-      return new Response(body, { status, headers: { ...headers, Connection: 'close' } })
-    }
+    if (!admission.accept) return refusal(admission.status, admission.body, admission.headers)
     const { closeTimeout, compression } = this.#options
     const data = new BunConnection(admission.owner, closeTimeout, compression)
     // Without the field Bun chooses the first that was offered; an empty one is not sent.
     const headers = { 'Sec-WebSocket-Protocol': admission.protocol ?? '' }
-    if (server.upgrade(request, { data: data as never, headers })) return undefined
-    admission.owner.closed(1006, '')
-    return new Response('expected a WebSocket handshake', { status: 400, headers: { Connection: 'close' } })
+    let upgraded = false
+    try {
+      upgraded = server.upgrade(request, { data: data as never, headers })
+    } finally {
+      if (!upgraded) admission.owner.closed(1006, '')
+    }
+    return upgraded ? undefined : refusal(400, 'expected a WebSocket handshake')
   }
+
+  /** Without it Bun would answer, while it is not told that this is production, with a page that shows our source. */
+  #failed(error: unknown): Response {
+    this.#options.failed(error)
+    return refusal(500, 'internal error')
+  }
+}
+
+function refusal(status: number, body: string, headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response(body, { status, headers: { ...headers, Connection: 'close' } })
 }
 
 function handshakeOf(request: Request, server: BunServer): HandshakeRequest {
@@ -61,5 +80,9 @@ function handshakeOf(request: Request, server: BunServer): HandshakeRequest {
     remoteAddress: plainAddress(server.requestIP(request)?.address),
     secure: request.url.startsWith('https:'),
     protocols: offeredProtocols(headers['sec-websocket-protocol']),
+    // Bun makes one when it is asked for it.
+    get signal() {
+      return request.signal
+    },
   }
 }

@@ -14,8 +14,15 @@ test.skipIf('Bun' in globalThis)(
   'tells that a slow peer with compression has caught up though its pings are answered',
   async () => {
     const owner = new RecordingOwner()
-    const admit = () => ({ accept: true, protocol: null, owner }) as const
-    const transport = new WsTransport({ maxMessage: 1024, compression: true, closeTimeout: 1000, admit })
+    const admit = async () => ({ accept: true, protocol: null, owner }) as const
+    const failed = () => {}
+    const transport = new WsTransport({
+      maxMessage: 1024,
+      compression: true,
+      closeTimeout: 1000,
+      admit,
+      failed,
+    })
     const server = createServer({ ...shared, pskCallback: () => psk })
     transport.attach(server, null)
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

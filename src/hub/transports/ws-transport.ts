@@ -3,10 +3,10 @@ import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import { checkUpgradeRequest, supportedVersion, wrongVersion } from '../../websocket/handshake.ts'
 import { plainAddress } from '../plain-address.ts'
-import { offeredProtocols } from '../subprotocols.ts'
-import type { Admission, HandshakeRequest, TransportOptions, TransportOwner } from '../transport.ts'
+import { offeredProtocols, problemOfProtocols } from '../subprotocols.ts'
+import type { Admission, HandshakeRequest, TransportOptions } from '../transport.ts'
 import { streamHandleOf } from './stream-handle.ts'
-import { onUpgrade, refuseUpgrade, type UpgradingServer } from './upgrades.ts'
+import { bytesWritten, onUpgrade, refuseUpgrade, type UpgradingServer } from './upgrades.ts'
 import { HubWebSocket, WsConnection } from './ws-connection.ts'
 
 /** WebSockets of the `ws` package behind servers of `node:http` and `node:https`. */
@@ -33,24 +33,46 @@ export class WsTransport {
     this.#server = new WebSocketServer(settings)
   }
 
-  /** Serves upgrades of a server. Returns how to end that; connections stay. */
+  /**
+   * Serves upgrades of a server. Returns how to end that; connections stay.
+   * @throws FairleadError `CONFIG_INVALID` when another hub serves the path
+   */
   attach(server: UpgradingServer, path: string | null): () => void {
-    return onUpgrade(server, path, (request, socket, head) => {
-      this.#upgrade(request, socket, head).catch(() => socket.destroy())
+    return onUpgrade(server, path, (request, socket, head, before) => {
+      this.#upgrade(request, socket, head, before).catch((error: unknown) => {
+        this.#options.failed(error)
+        if (bytesWritten(socket) === before) refuseUpgrade(socket, 500, 'internal error')
+        else socket.destroy()
+      })
     })
   }
 
-  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, before: number): Promise<void> {
+    if (bytesWritten(socket) !== before) return this.#forestalled()
     socket.on('error', destroy)
     const problem = problemOf(request)
     if (problem === wrongVersion) {
       return refuseUpgrade(socket, 426, problem, { 'Sec-WebSocket-Version': supportedVersion })
     }
     if (problem !== null) return refuseUpgrade(socket, 400, problem)
-    const decided = this.#options.admit(handshakeOf(request))
+    const client = new AbortController()
+    const decided = this.#options.admit(handshakeOf(request, client.signal))
     if (!(decided instanceof Promise)) return this.#answer(decided, request, socket, head)
-    // A client that leaves meanwhile is found by `ws`: the stream has ended then, or is destroyed.
-    this.#answer(await decided, request, socket, head)
+    const left = () => {
+      client.abort()
+      socket.destroy()
+    }
+    socket.once('end', left).once('close', left)
+    const admission = await decided
+    socket.off('end', left).off('close', left)
+    if (bytesWritten(socket) === before) return this.#answer(admission, request, socket, head)
+    if (admission.accept) admission.owner.closed(1006, '')
+    this.#forestalled()
+  }
+
+  /** To answer again would put it into somebody else's WebSocket. */
+  #forestalled(): void {
+    this.#options.failed(new Error('another upgrade listener of this server has answered'))
   }
 
   #answer(admission: Admission, request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -59,33 +81,33 @@ export class WsTransport {
       return
     }
     this.#protocol = admission.protocol
-    if (!this.#complete(request, socket, head, admission.owner)) admission.owner.closed(1006, '')
-  }
-
-  /** Sends the 101, unless `ws` finds something wrong: then it has answered. */
-  #complete(request: IncomingMessage, socket: Duplex, head: Buffer, owner: TransportOwner): boolean {
     let opened = false
-    this.#server.handleUpgrade(request, socket, head, (webSocket) => {
-      opened = true
-      socket.off('error', destroy)
-      const handle = this.#documented ? null : streamHandleOf(socket)
-      new WsConnection(webSocket as HubWebSocket, socket, handle, owner)
-    })
-    return opened
+    try {
+      // Sends the 101, unless `ws` finds something wrong: then it has answered.
+      this.#server.handleUpgrade(request, socket, head, (webSocket) => {
+        opened = true
+        socket.off('error', destroy)
+        const handle = this.#documented ? null : streamHandleOf(socket)
+        new WsConnection(webSocket as HubWebSocket, socket, handle, admission.owner)
+      })
+    } finally {
+      if (!opened) admission.owner.closed(1006, '')
+    }
   }
 }
 
 function problemOf({ method = '', httpVersionMinor, headers }: IncomingMessage): string | null {
-  return checkUpgradeRequest({
+  const problem = checkUpgradeRequest({
     method,
     minor: httpVersionMinor,
     upgrade: headers.upgrade,
     version: headers['sec-websocket-version'] as string | undefined,
     key: headers['sec-websocket-key'] as string | undefined,
   })
+  return problem ?? problemOfProtocols(headers['sec-websocket-protocol'])
 }
 
-function handshakeOf(request: IncomingMessage): HandshakeRequest {
+function handshakeOf(request: IncomingMessage, signal: AbortSignal): HandshakeRequest {
   const { socket, url = '/' } = request
   const headers: Record<string, string | undefined> = {}
   for (const [name, value] of Object.entries(request.headers)) {
@@ -97,6 +119,7 @@ function handshakeOf(request: IncomingMessage): HandshakeRequest {
     remoteAddress: plainAddress(socket.remoteAddress),
     secure: 'encrypted' in socket && socket.encrypted === true,
     protocols: offeredProtocols(headers['sec-websocket-protocol']),
+    signal,
   }
 }
 
