@@ -134,3 +134,22 @@ test('an answer that comes late, every time, is waited for', async () => {
   await clock.advance(1_000)
   await closed
 })
+
+test('a node that finds another process in its place after its lease had ended says so', async () => {
+  const clock = new VirtualClock()
+  const store = new StubStore()
+  const { registry, told, start } = registryOver(store, clock)
+  const started = start()
+  await clock.advance(0)
+  await started
+  store.entries.clear()
+  // Between the beat that finds nothing and the request for a new lease.
+  let reads = 0
+  store.before = async (method) => {
+    if (method !== 'read' || ++reads !== 2) return
+    await new StoredLeases(store).acquire(facts, 7)
+  }
+  await clock.advance(2_000)
+  expect(told).toEqual(['lost expired', 'lost replaced'])
+  await registry.close()
+})
