@@ -22,7 +22,7 @@ const defaultPace: HubPace = {
   smallRoom: 1000,
   largeRoom: 9000,
   clusterRoom: 900,
-  idle: 4000,
+  idle: 9000,
 }
 const quickPace: HubPace = { ...defaultPace, rounds: 2, memoryRounds: 1, warmMs: 600, measureMs: 400 }
 const smokePace: HubPace = {

@@ -135,15 +135,17 @@ function measureMemory(metric: HubMetricName) {
 }
 
 const settleStepMs = 250
-const settleSteps = 8
+/** Idle is who has been so for a while: runtimes tidy up behind a burst of connections. */
+const settleAtLeast = 12
+const settleAtMost = 24
 
-/** Resident bytes once they change by less than 0.5 % in a quarter of a second, or after two seconds. */
+/** Resident bytes after three seconds, and once they change by less than 0.5 % in a quarter of a second. */
 async function settledBytes(rig: HubRig, nodes: Nodes): Promise<number> {
   let last = rig.residentBytes(nodes)
-  for (let step = 0; step < settleSteps; step++) {
+  for (let step = 1; step <= settleAtMost; step++) {
     await new Promise((resolve) => setTimeout(resolve, settleStepMs))
     const now = rig.residentBytes(nodes)
-    if (Math.abs(now - last) < last * 0.005) return now
+    if (step >= settleAtLeast && Math.abs(now - last) < last * 0.005) return now
     last = now
   }
   return last

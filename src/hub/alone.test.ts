@@ -56,7 +56,7 @@ describe('a hub that is alone', () => {
       results: [{ node: hub.node, value: 6 }],
       missing: [],
     })
-    expect((await hub.ask('app:unknown')).missing).toEqual([{ node: hub.node, reason: 'failed' }])
+    expect((await hub.ask('app:unknown')).missing).toEqual([{ node: hub.node, reason: 'unknown' }])
     expect(await hub.everybody.count()).toMatchObject({ total: 2, missing: [] })
     const heard: unknown[] = []
     hub.on('app:news', (value) => heard.push(value))

@@ -4,6 +4,16 @@ import type { HubEvents } from './events.ts'
 import type { HubLog } from './log.ts'
 import { allUsers } from './names.ts'
 
+const away = {
+  bus: 'the broker is away: only this node is served',
+  registry: 'the registry is away: which nodes there are stays as it was',
+} as const
+const back = { bus: 'the broker is back', registry: 'the registry is back' } as const
+const lost = {
+  expired: 'the others have forgotten this node: it joins again',
+  replaced: 'another process runs as this node: this one stays out of the cluster',
+} as const
+
 /** Tells a hub's listeners, and its log, what its cluster half tells. */
 export function forwardClusterEvents(
   { events: from }: ClusterNode,
@@ -25,17 +35,20 @@ export function forwardClusterEvents(
     to.emit('nodeLeft', { node, why })
   })
   from.on('lease.lost', ({ why }) => {
-    log.warn({ event: 'lease.lost', why }, 'the others have forgotten this node')
+    log.warn({ event: 'lease.lost', why }, lost[why])
     to.emit('leaseLost', { why })
+  })
+  from.on('lease.doubted', () => {
+    log.warn({ event: 'lease.doubted' }, 'the others may have forgotten this node: it is not ready')
   })
   from.on('lease.regained', () => to.emit('leaseRegained', {}))
   for (const part of ['bus', 'registry'] as const) {
     from.on(`${part}.down`, ({ reason }) => {
-      log.warn({ event: `${part}.down`, reason }, 'the broker is away: only this node is served')
+      log.warn({ event: `${part}.down`, reason }, away[part])
       to.emit('brokerLost', { part, reason })
     })
     from.on(`${part}.up`, () => {
-      log.info({ event: `${part}.up` }, 'the broker is back')
+      log.info({ event: `${part}.up` }, back[part])
       to.emit('brokerBack', { part })
     })
   }

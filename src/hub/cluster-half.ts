@@ -5,6 +5,7 @@ import type { Cluster } from './cluster.ts'
 import { embeddedCluster } from './embedded.ts'
 import type { LocalHub } from './local.ts'
 import type { HubLog } from './log.ts'
+import { allUsers } from './names.ts'
 import type { HubConfig } from './options.ts'
 import type { RoomRules } from './room-rules.ts'
 
@@ -37,6 +38,8 @@ export function clusterHalf({ config, node, log, local, rules, stopping }: Clust
       state: stopping() ? 'draining' : 'active',
       connections: local.count({ kind: 'everybody' }),
     }),
+    watched: config.userPresence ? [allUsers] : [],
+    failed: (error) => log.error({ event: 'listener.failed', error }, 'a listener failed'),
     hasPresence: (room) => rules.hasPresence(room),
     history: (room) => rules.history(room),
     presenceGrace,

@@ -179,7 +179,9 @@ export interface Registry {
   start(facts: () => NodeFacts, events: RegistryEvents, patience: number): Promise<NodeRecord>
   /** Beats now, because the facts have changed; at most once in 100 ms. Never rejects. */
   changed(): void
-  /** Every node that is not known to have left, this one included. */
+  /** Looks now, because there is said to be a node that is new; at most once in 100 ms. Never rejects. */
+  refresh(): void
+  /** Every node that is not known to have left, this one included; of no incarnation (0) before its first lease. */
   nodes(): readonly NodeRecord[]
   /** Ends the lease at once: others see it `left` within one beat at most, where the store can push, right away. */
   close(): Promise<void>
@@ -208,8 +210,13 @@ export interface RegistryEvents {
    */
   lost(why: 'expired' | 'replaced'): void
   /**
+   * This node could not beat for `dead`: it may be that the others have let its lease end. Told once after `down`;
+   * what follows is `up` when the lease was still held, or `lost`.
+   */
+  doubted(): void
+  /**
    * It holds a lease (again), with a greater incarnation: register everything again. Follows `lost`, or a `start`
-   * that ran out of patience.
+   * that ran out of patience. The nodes that are there were told before.
    */
   regained(self: NodeRecord): void
   /** The store cannot be reached. The nodes known stay as they are: silence of the store says nothing about them. */

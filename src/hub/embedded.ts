@@ -65,6 +65,8 @@ class OwnLease implements Registry {
 
   changed(): void {}
 
+  refresh(): void {}
+
   nodes(): readonly NodeRecord[] {
     return this.#facts === null ? [] : [{ ...this.#facts(), incarnation: 1 }]
   }

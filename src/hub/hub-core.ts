@@ -1,6 +1,7 @@
 import { Emitter } from '../core/emitter.ts'
 import { closeCodes } from '../protocol/close-codes.ts'
-import type { ClusterNode, NodeListener } from './cluster/cluster-node.ts'
+import type { ClusterNode } from './cluster/cluster-node.ts'
+import type { NodeListener } from './cluster/node-listeners.ts'
 import type { Answers } from './cluster/questions.ts'
 import type { Position } from './cluster.ts'
 import { forwardClusterEvents } from './cluster-events.ts'

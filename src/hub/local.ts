@@ -93,7 +93,7 @@ export interface ClusterHalf {
 export interface Relayed {
   /**
    * `relayed`: the broker has it. `degraded`: the broker is away or overloaded, so only this node has carried it out.
-   * `uncertain`: the connection broke meanwhile. `refused`: the broker does not take it (too large). `gone`: the node
+   * `uncertain`: the connection broke meanwhile, or the others may have let this node's lease end. `refused`: the broker does not take it (too large). `gone`: the node
    * that the connection belonged to does not exist any more.
    */
   readonly status: 'relayed' | 'degraded' | 'uncertain' | 'refused' | 'gone'

@@ -48,3 +48,13 @@ export function channelOf(to: Address): string | null {
     }
   }
 }
+
+/** Whether another node gave an address. */
+export function isAddress(value: unknown): value is Address {
+  if (typeof value !== 'object' || value === null || !('kind' in value)) return false
+  if (value.kind === 'everybody') return true
+  if (value.kind === 'room') return 'name' in value && typeof value.name === 'string'
+  return (
+    (value.kind === 'user' || value.kind === 'connection') && 'id' in value && typeof value.id === 'string'
+  )
+}

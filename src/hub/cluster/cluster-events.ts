@@ -10,6 +10,8 @@ export interface ClusterEvents {
   'node.left': { readonly node: NodeRecord; readonly why: 'closed' | 'dead' | 'replaced' }
   /** This node's lease has ended while it was running: the others have forgotten it. */
   'lease.lost': { readonly why: 'expired' | 'replaced' }
+  /** This node could not beat for so long that the others may have forgotten it. Ends with `registry.up` or `lease.lost`. */
+  'lease.doubted': Record<string, never>
   'lease.regained': { readonly node: NodeRecord }
   'bus.down': { readonly reason: string }
   'bus.up': Record<string, never>

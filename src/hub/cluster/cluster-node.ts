@@ -12,16 +12,30 @@ import type {
 import { unavailable } from '../cluster-error.ts'
 import { historyMark, readHistoryEnvelope } from '../history-envelope.ts'
 import type { Address, ClusterHalf, LocalHub, Order, Recovery, Relayed } from '../local.ts'
-import { channelOf, everybody, nodeChannel, ownerOf, roomChannel, roomOf, userChannel } from './channels.ts'
+import {
+  channelOf,
+  everybody,
+  isAddress,
+  nodeChannel,
+  ownerOf,
+  roomChannel,
+  roomOf,
+  userChannel,
+} from './channels.ts'
 import type { ClusterEvents, ClusterStats } from './cluster-events.ts'
 import { decode, type Envelope, type NodeMessage, type Sender } from './envelope.ts'
 import { HistoryRooms } from './history-rooms.ts'
 import { Interest } from './interest.ts'
+import { Introductions } from './introductions.ts'
 import { Members } from './members.ts'
+import { type NodeListener, NodeListeners } from './node-listeners.ts'
+import { OwnStanding } from './own-standing.ts'
 import { Presence } from './presence.ts'
 import { Probe } from './probe.ts'
 import { Questions } from './questions.ts'
+import { registryListener } from './registry-listener.ts'
 import { Relay, relayed } from './relay.ts'
+import { settledWithin } from './settled-within.ts'
 
 /** How long the broker has for the last words of a node that closes. */
 const closeWithin = 2_000
@@ -40,6 +54,10 @@ export interface ClusterNodeOptions {
   readonly history: (room: string) => HistoryLimits | null
   /** Whether there never are other nodes: then nothing is relayed, subscribed to or probed. @default false */
   readonly alone?: boolean
+  /** Rooms whose presence is told here also while nobody of this node is in them. @default none */
+  readonly watched?: readonly string[]
+  /** Gets what a listener throws. */
+  readonly failed: (error: unknown) => void
   /** Milliseconds. */
   readonly presenceGrace: number
   readonly questionTimeout: number
@@ -48,15 +66,12 @@ export interface ClusterNodeOptions {
   readonly maxRecovered: number
 }
 
-/** A listener of `emit`s of other nodes. */
-export type NodeListener = (value: unknown, from: string) => void
-
 /**
  * The cluster half of a hub: what makes it act as one with others. It knows rooms and users by name only, and carries
  * out on its local half what other nodes order.
  */
 export class ClusterNode implements ClusterHalf {
-  readonly events = new Emitter<ClusterEvents>()
+  readonly events: Emitter<ClusterEvents>
   readonly questions: Questions
   readonly #options: ClusterNodeOptions
   readonly #id: string
@@ -67,11 +82,10 @@ export class ClusterNode implements ClusterHalf {
   readonly #presence: Presence
   readonly #history: HistoryRooms | null
   readonly #probe: Probe
-  readonly #listeners = new Map<string, Set<NodeListener>>()
-  #incarnation = 0
+  readonly #introductions: Introductions
+  readonly #listeners: NodeListeners
+  readonly #standing: OwnStanding
   #session = 0
-  #busUp = false
-  #leased = false
   #wasReady = false
   #heard = 0
   #refused = 0
@@ -82,10 +96,18 @@ export class ClusterNode implements ClusterHalf {
     this.#options = options
     this.#id = facts().id
     this.#alone = options.alone === true
-    const sender = () => ({ id: this.#id, incarnation: this.#incarnation, session: this.#session })
+    this.events = new Emitter(options.failed)
+    this.#listeners = new NodeListeners(options.failed)
+    this.#standing = new OwnStanding({
+      introduce: (incarnation) => this.#introduce(incarnation),
+      changed: () => this.#checkReady(),
+    })
+    const sender = (): Sender => {
+      return { id: this.#id, incarnation: this.#standing.incarnation, session: this.#session }
+    }
     this.#members = new Members(this.#id)
     this.#interest = new Interest(cluster.bus, clock, 1_000)
-    this.#relay = new Relay(cluster.bus, clock, sender)
+    this.#relay = new Relay(cluster.bus, clock, sender, () => (this.#alone ? 'held' : this.#standing.lease))
     const shared = {
       clock,
       members: this.#members,
@@ -96,45 +118,57 @@ export class ClusterNode implements ClusterHalf {
     this.questions = new Questions({ ...shared, self: this.#id })
     this.#presence = new Presence({
       ...shared,
+      random: options.random ?? Math.random,
       grace: options.presenceGrace,
       digestAfter: 10_000,
-      hears: () => this.#busUp,
       joined: (room, user) => this.events.emit('presence.joined', { room, user }),
       left: (room, user) => this.events.emit('presence.left', { room, user }),
     })
     this.#probe = new Probe({
       clock,
       every: options.probeEvery,
-      say: (count) => this.#relay.say(nodeChannel(this.#id), { kind: 'probe', count }),
+      say: (count) => this.#relay.saySelf(nodeChannel(this.#id), { kind: 'probe', count }),
       deaf: () => {
         this.events.emit('node.deafened', {})
         cluster.bus.reconnect('nothing that it publishes to itself arrives')
       },
       changed: () => this.#checkReady(),
     })
+    this.#introductions = new Introductions({
+      clock,
+      members: this.#members,
+      ask: (incarnation) => this.questions.ask('#hello', incarnation),
+      refresh: () => cluster.registry.refresh(),
+    })
+    this.questions.answer(
+      '#hello',
+      (incarnation, from) => from === this.#id || this.#introductions.meet(from, Number(incarnation)),
+    )
     this.#history = this.#historyRooms(sender)
     this.questions.answer('#count', (to) => (isAddress(to) ? options.local.count(to) : 0))
   }
 
   /**
-   * Resolves when the node is connected and holds its lease, to whether that was within `patience` ms: when not, it
-   * goes on trying, and serves its own connections meanwhile.
+   * Resolves when the node is connected, holds its lease and is known to the others, to whether it was connected and
+   * held it within `patience` ms: when not, it goes on trying, and serves its own connections meanwhile.
    */
   async start(patience: number): Promise<boolean> {
     const { bus, registry, history } = this.#options.cluster
     this.#want(nodeChannel(this.#id))
     this.#want(everybody)
+    for (const room of this.#options.watched ?? []) this.#presence.watch(room)
     const started = await Promise.allSettled([
       bus.start(this.#busEvents(), patience).then(() => this.#setBus(true)),
       registry.start(this.#options.facts, this.#registryEvents(), patience).then((self) => this.#hold(self)),
       history?.start(patience),
     ])
+    await this.#standing.introducing
     return started.every(({ status }) => status === 'fulfilled')
   }
 
   /** Whether this node hears what is published and is known to the others: what a balancer should ask. */
   ready(): boolean {
-    return this.#busUp && this.#leased && (this.#alone || this.#probe.hears)
+    return this.#standing.known && (this.#alone || this.#probe.hears)
   }
 
   /** Tells the others soon that `facts` have changed. */
@@ -201,7 +235,7 @@ export class ClusterNode implements ClusterHalf {
     if (to.kind === 'connection') {
       const owner = ownerOf(to.id)
       if (owner === this.#id) return null
-      if (owner === null || !this.#members.has(owner)) return Promise.resolve(relayed('gone'))
+      if (owner === null || this.#members.isGone(owner)) return Promise.resolve(relayed('gone'))
     }
     return channel === null ? null : this.#relay.order(channel, { to, order })
   }
@@ -228,12 +262,7 @@ export class ClusterNode implements ClusterHalf {
 
   /** Listens to what other nodes `emit`, until the function that is returned is called. */
   on(name: string, listener: NodeListener): () => void {
-    const listeners = this.#listeners.get(name) ?? new Set()
-    this.#listeners.set(name, listeners.add(listener))
-    return () => {
-      listeners.delete(listener)
-      if (listeners.size === 0 && this.#listeners.get(name) === listeners) this.#listeners.delete(name)
-    }
+    return this.#listeners.on(name, listener)
   }
 
   /**
@@ -263,15 +292,15 @@ export class ClusterNode implements ClusterHalf {
     this.#relay.flush()
     this.#probe.close()
     this.questions.close()
+    this.#introductions.close()
     this.#presence.close()
     this.#history?.close()
     this.#interest.close()
-    const { bus, registry, history } = this.#options.cluster
-    await this.#within(registry.close())
-    await this.#within(Promise.all([history?.close(), bus.close()]))
-    this.#busUp = false
-    this.#leased = false
-    this.#checkReady()
+    const { clock, cluster } = this.#options
+    const { bus, registry, history } = cluster
+    await settledWithin(clock, closeWithin, registry.close())
+    await settledWithin(clock, closeWithin, Promise.all([history?.close(), bus.close()]))
+    this.#standing.lose()
   }
 
   #historyRooms(sender: () => Sender): HistoryRooms | null {
@@ -316,7 +345,6 @@ export class ClusterNode implements ClusterHalf {
         this.#relay.flush()
         this.#session += 1
         this.#setBus(true)
-        this.#presence.up()
         this.#history?.up()
       },
     }
@@ -324,58 +352,40 @@ export class ClusterNode implements ClusterHalf {
 
   #setBus(up: boolean): void {
     if (this.#closed) return
-    this.#busUp = up
-    if (!up) this.#probe.down()
-    else if (!this.#alone) this.#probe.start()
-    this.#checkReady()
+    if (up) {
+      if (!this.#alone) this.#probe.start()
+      this.#presence.up()
+    } else {
+      this.#probe.down()
+      this.#presence.down()
+    }
+    this.#standing.bus(up)
   }
 
   #registryEvents(): RegistryEvents {
-    const { events } = this
-    return {
-      joined: (node) => {
-        this.#members.joined(node)
-        this.#presence.nodeJoined(node.id)
-        events.emit('node.joined', { node })
-      },
-      changed: (node) => {
-        this.#members.changed(node)
-        events.emit('node.changed', { node })
-      },
-      suspected: (node) => {
-        this.#members.suspect(node.id)
-        this.questions.gone(node.id, 'suspected')
-        events.emit('node.suspected', { node })
-      },
-      recovered: (node) => {
-        this.#members.recovered(node.id)
-        events.emit('node.recovered', { node })
-      },
-      left: (node, why) => {
-        this.#members.left(node)
-        this.questions.gone(node.id, 'left')
-        this.#presence.nodeLeft(node.id)
-        events.emit('node.left', { node, why })
-      },
-      lost: (why) => {
-        this.#leased = false
-        events.emit('lease.lost', { why })
-        this.#checkReady()
-      },
-      regained: (self) => {
-        this.#hold(self)
-        events.emit('lease.regained', { node: self })
-      },
-      down: (reason) => events.emit('registry.down', { reason }),
-      up: () => events.emit('registry.up', {}),
-    }
+    return registryListener({
+      members: this.#members,
+      introductions: this.#introductions,
+      presence: this.#presence,
+      questions: this.questions,
+      standing: this.#standing,
+      events: this.events,
+      hold: (self) => this.#hold(self),
+    })
   }
 
   #hold(self: NodeRecord): void {
     if (this.#closed) return
-    this.#incarnation = self.incarnation
-    this.#leased = true
-    this.#checkReady()
+    this.#members.listed()
+    this.#presence.listed()
+    this.#standing.hold(self.incarnation)
+  }
+
+  async #introduce(incarnation: number): Promise<void> {
+    if (this.#alone) return
+    // It rejects only when the bus is closed.
+    await this.#interest.want(nodeChannel(this.#id)).catch(() => {})
+    await this.#introductions.introduce(incarnation)
   }
 
   #checkReady(): void {
@@ -401,18 +411,27 @@ export class ClusterNode implements ClusterHalf {
     const envelope = decode(payload)
     if (envelope === null) this.#refused += 1
     else if (envelope.node === this.#id) this.#hearSelf(envelope)
-    else if (this.#members.accepts(envelope)) this.#take(envelope)
-    else this.#refused += 1
+    else if (this.#members.accepts(envelope)) {
+      if (!this.#members.isLife(envelope.node, envelope.incarnation)) this.#hearStranger(envelope.node)
+      this.#take(envelope)
+    } else this.#refused += 1
   }
 
-  #hearSelf({ incarnation, message }: Envelope): void {
-    if (message.kind === 'probe' && incarnation === this.#incarnation) this.#probe.heard(message.count)
+  #hearSelf({ message }: Envelope): void {
+    if (message.kind === 'probe') this.#probe.heard(message.count)
+  }
+
+  /** It is new, and in the registry: a node speaks when it has its lease. */
+  #hearStranger(node: string): void {
+    this.#members.heard(node)
+    this.#options.cluster.registry.refresh()
   }
 
   #take(envelope: Envelope): void {
     const { node, message } = envelope
     switch (message.kind) {
       case 'orders':
+        this.#refused += message.unread ?? 0
         for (const { to, order } of message.orders) this.#options.local.apply(to, order)
         return
       case 'question':
@@ -422,7 +441,7 @@ export class ClusterNode implements ClusterHalf {
         this.questions.answered(node, message)
         return
       case 'event':
-        this.#tellListeners(message.name, message.value, node)
+        if (!this.#listeners.tell(message.name, message.value, node)) this.#refused += 1
         return
       case 'probe':
         return
@@ -430,45 +449,4 @@ export class ClusterNode implements ClusterHalf {
         this.#presence.receive(envelope)
     }
   }
-
-  #tellListeners(name: string, text: string, from: string): void {
-    const listeners = this.#listeners.get(name)
-    if (listeners === undefined) return
-    let value: unknown
-    try {
-      value = JSON.parse(text)
-    } catch {
-      this.#refused += 1
-      return
-    }
-    for (const listener of listeners) {
-      try {
-        listener(value, from)
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error
-        })
-      }
-    }
-  }
-
-  #within(work: Promise<unknown>): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = this.#options.clock.after(closeWithin, resolve)
-      const done = () => {
-        cancel()
-        resolve()
-      }
-      work.then(done, done)
-    })
-  }
-}
-
-function isAddress(value: unknown): value is Address {
-  if (typeof value !== 'object' || value === null || !('kind' in value)) return false
-  if (value.kind === 'everybody') return true
-  if (value.kind === 'room') return 'name' in value && typeof value.name === 'string'
-  return (
-    (value.kind === 'user' || value.kind === 'connection') && 'id' in value && typeof value.id === 'string'
-  )
 }

@@ -36,14 +36,24 @@ const message: fc.Arbitrary<NodeMessage> = fc.oneof(
   fc.record({ kind: fc.constant('sync' as const), rooms: fc.array(text) }),
   fc.record({
     kind: fc.constant('snapshot' as const),
-    room: text,
-    version: whole,
-    part: fc.integer({ min: 0, max: 5 }),
-    parts: fc.integer({ min: 6, max: 9 }),
-    users,
+    rooms: fc.array(
+      fc.record({
+        room: text,
+        version: whole,
+        part: fc.integer({ min: 0, max: 5 }),
+        parts: fc.integer({ min: 6, max: 9 }),
+        users,
+      }),
+      { maxLength: 4 },
+    ),
   }),
   fc.record({ kind: fc.constant('question' as const), id: whole, name: text, value: text }),
-  fc.record({ kind: fc.constant('answer' as const), id: whole, ok: fc.boolean(), value: text }),
+  fc.record({
+    kind: fc.constant('answer' as const),
+    id: whole,
+    outcome: fc.constantFrom('ok' as const, 'failed' as const, 'unknown' as const),
+    value: text,
+  }),
   fc.record({ kind: fc.constant('event' as const), name: text, value: text }),
   fc.record({ kind: fc.constant('probe' as const), count: whole }),
 )
@@ -98,11 +108,18 @@ test('a text keeps what looks like a byte order mark', () => {
 })
 
 test.each([0, 1005, 1006, 1015, 5000, 70_000])(
-  'an order to close with %d, which nobody may send, is null',
+  'an order to close with %d, which nobody may send, is left out, and no other with it',
   (code) => {
     const order = { do: 'close', reason: { code, reason: '' } } as const
-    const orders = [{ to: { kind: 'everybody' }, order }] as const
-    expect(decode(encode({ id: 'n', incarnation: 1, session: 0 }, { kind: 'orders', orders }))).toBeNull()
+    const good = { to: { kind: 'room', name: 'r' }, order: { do: 'join', room: 's' } } as const
+    const orders = [good, { to: { kind: 'everybody' }, order }, good] as const
+    expect(
+      decode(encode({ id: 'n', incarnation: 1, session: 0 }, { kind: 'orders', orders }))?.message,
+    ).toEqual({
+      kind: 'orders',
+      orders: [good, good],
+      unread: 1,
+    })
   },
 )
 
@@ -116,4 +133,20 @@ test('a reason for a Close is cut to what fits', () => {
     kind: 'orders',
     orders: [{ to: { kind: 'everybody' }, order: cut }],
   })
+})
+
+test('an order of a kind that a newer version has is left out, and no other with it', () => {
+  const good = { to: { kind: 'room', name: 'r' }, order: { do: 'join', room: 's' } } as const
+  const writer = beginOrders({ id: 'n', incarnation: 1, session: 0 })
+  writeOrder(writer, good)
+  const mark = writer.begin()
+  writer
+    .byte(0)
+    .text('r')
+    .byte(99)
+    .text('whatever it is')
+    .number(2 ** 40)
+  writer.end(mark)
+  writeOrder(writer, good)
+  expect(decode(writer.finish())?.message).toEqual({ kind: 'orders', orders: [good, good], unread: 1 })
 })

@@ -14,9 +14,23 @@ export interface Directed {
 /** Users with the number of their devices; 0 for one that is gone. */
 export type Users = readonly (readonly [user: string, devices: number])[]
 
+/** All users of one node in a room, or a part of them. */
+export interface RoomSnapshot {
+  readonly room: string
+  readonly version: number
+  readonly part: number
+  readonly parts: number
+  readonly users: Users
+}
+
 /** What nodes say to each other. */
 export type NodeMessage =
-  | { readonly kind: 'orders'; readonly orders: readonly Directed[] }
+  | {
+      readonly kind: 'orders'
+      readonly orders: readonly Directed[]
+      /** How many cannot be read, if any: of a kind that is not known here, or such as nobody may give. */
+      readonly unread?: number
+    }
   /** A change of one node's users in a room. `from` 0: instead of all that was there. */
   | {
       readonly kind: 'delta'
@@ -29,18 +43,15 @@ export type NodeMessage =
   | { readonly kind: 'digest'; readonly room: string; readonly version: number }
   /** Asks for all users of rooms. */
   | { readonly kind: 'sync'; readonly rooms: readonly string[] }
-  /** All users of a room, in parts. */
-  | {
-      readonly kind: 'snapshot'
-      readonly room: string
-      readonly version: number
-      readonly part: number
-      readonly parts: number
-      readonly users: Users
-    }
+  | { readonly kind: 'snapshot'; readonly rooms: readonly RoomSnapshot[] }
   /** Value and reason are JSON. */
   | { readonly kind: 'question'; readonly id: number; readonly name: string; readonly value: string }
-  | { readonly kind: 'answer'; readonly id: number; readonly ok: boolean; readonly value: string }
+  | {
+      readonly kind: 'answer'
+      readonly id: number
+      readonly outcome: 'failed' | 'ok' | 'unknown'
+      readonly value: string
+    }
   | { readonly kind: 'event'; readonly name: string; readonly value: string }
   | { readonly kind: 'probe'; readonly count: number }
 
@@ -73,13 +84,20 @@ const kinds = [
 ] as const
 const addressKinds = ['room', 'user', 'connection', 'everybody'] as const
 const orderKinds = ['send', 'close', 'join', 'leave'] as const
+const outcomes = ['failed', 'ok', 'unknown'] as const
 
 /** Begins an envelope of orders, to which `writeOrder` adds. */
 export function beginOrders(sender: Sender): WireWriter {
   return head(sender, 'orders')
 }
 
-export function writeOrder(writer: WireWriter, { to, order }: Directed): void {
+export function writeOrder(writer: WireWriter, directed: Directed): void {
+  const mark = writer.begin()
+  writeWhole(writer, directed)
+  writer.end(mark)
+}
+
+function writeWhole(writer: WireWriter, { to, order }: Directed): void {
   writer.byte(addressKinds.indexOf(to.kind))
   writer.text(to.kind === 'room' ? to.name : to.kind === 'everybody' ? '' : to.id)
   writer.byte(orderKinds.indexOf(order.do))
@@ -112,17 +130,16 @@ export function encode(sender: Sender, message: NodeMessage): Uint8Array {
       for (const room of message.rooms) writer.text(room)
       break
     case 'snapshot':
-      writer.text(message.room).number(message.version).number(message.part).number(message.parts)
-      writeUsers(writer, message.users)
+      for (const { room, version, part, parts, users } of message.rooms) {
+        writer.text(room).number(version).number(part).number(parts).number(users.length)
+        writeUsers(writer, users)
+      }
       break
     case 'question':
       writer.number(message.id).text(message.name).text(message.value)
       break
     case 'answer':
-      writer
-        .number(message.id)
-        .byte(message.ok ? 1 : 0)
-        .text(message.value)
+      writer.number(message.id).byte(outcomes.indexOf(message.outcome)).text(message.value)
       break
     case 'event':
       writer.text(message.name).text(message.value)
@@ -156,12 +173,14 @@ function readMessage(reader: WireReader, kind: NodeMessage['kind']): NodeMessage
   switch (kind) {
     case 'orders': {
       const orders: Directed[] = []
+      let unread = 0
       while (!reader.ended) {
-        const order = readOrder(reader)
-        if (order === null) return null
-        orders.push(order)
+        const whole = reader.part()
+        const order = readOrder(whole)
+        if (order === null || whole.bad) unread += 1
+        else orders.push(order)
       }
-      return { kind, orders }
+      return unread === 0 ? { kind, orders } : { kind, orders, unread }
     }
     case 'delta':
       return {
@@ -179,14 +198,24 @@ function readMessage(reader: WireReader, kind: NodeMessage['kind']): NodeMessage
       return { kind, rooms }
     }
     case 'snapshot': {
-      const room = reader.text()
-      const [version, part, parts] = [reader.number(), reader.number(), reader.number()]
-      return part >= parts ? null : { kind, room, version, part, parts, users: readUsers(reader) }
+      const rooms: RoomSnapshot[] = []
+      while (!reader.ended) {
+        const room = reader.text()
+        const [version, part, parts] = [reader.number(), reader.number(), reader.number()]
+        if (part >= parts) return null
+        rooms.push({ room, version, part, parts, users: readUsers(reader, reader.number()) })
+      }
+      return { kind, rooms }
     }
     case 'question':
       return { kind, id: reader.number(), name: reader.text(), value: reader.text() }
     case 'answer':
-      return { kind, id: reader.number(), ok: reader.byte() === 1, value: reader.text() }
+      return {
+        kind,
+        id: reader.number(),
+        outcome: outcomes[reader.byte()] ?? 'failed',
+        value: reader.text(),
+      }
     case 'event':
       return { kind, name: reader.text(), value: reader.text() }
     case 'probe':
@@ -219,8 +248,10 @@ function writeUsers(writer: WireWriter, users: Users): void {
   for (const [user, devices] of users) writer.text(user).number(devices)
 }
 
-function readUsers(reader: WireReader): Users {
+/** Those that are there, at most `count`. */
+function readUsers(reader: WireReader, count = Number.POSITIVE_INFINITY): Users {
   const users: [string, number][] = []
-  while (!reader.ended) users.push([reader.text(), reader.number()])
+  while (users.length < count && !reader.ended) users.push([reader.text(), reader.number()])
+  if (users.length < count && count < Number.POSITIVE_INFINITY) reader.bad = true
   return users
 }

@@ -1,6 +1,9 @@
-import type { NodeMessage } from './envelope.ts'
+import type { NodeMessage, RoomSnapshot } from './envelope.ts'
 import { PresenceCopy } from './presence-copy.ts'
 import { Roster } from './roster.ts'
+
+/** What a node tells of its users in a room. */
+export type Told = Extract<NodeMessage, { kind: 'delta' | 'digest' }> | RoomSnapshot
 
 /**
  * One room with presence, seen from this node: the roster, made of its own users and a copy for each other node.
@@ -18,12 +21,15 @@ export class Look {
   readonly #waiting = new Set<() => void>()
   readonly #joined: (user: string) => void
   readonly #now: () => number
+  readonly #begun: () => boolean
   /** Whether what is told just now was there before. */
   #old = false
 
-  constructor(grace: number, now: () => number, joined: (user: string) => void) {
+  /** @param begun whether it is known which nodes there are, and they are heard: before, nothing is everything */
+  constructor(grace: number, now: () => number, begun: () => boolean, joined: (user: string) => void) {
     this.roster = new Roster(grace)
     this.#now = now
+    this.#begun = begun
     this.#joined = joined
   }
 
@@ -37,10 +43,15 @@ export class Look {
     return [...this.copies].filter(([, copy]) => !copy.known).map(([node]) => node)
   }
 
-  /** Resolves when nothing is unknown, or the look is given up on waiting. */
+  /** Whether everything is known. */
+  get complete(): boolean {
+    return this.#begun() && this.unknown().length === 0
+  }
+
+  /** Resolves when it is complete, or the look is given up on waiting. */
   wait(): { readonly known: Promise<void>; readonly stop: () => void } {
     const { promise, resolve } = Promise.withResolvers<void>()
-    if (this.unknown().length === 0) resolve()
+    if (this.complete) resolve()
     else this.#waiting.add(resolve)
     const stop = () => {
       this.#waiting.delete(resolve)
@@ -73,25 +84,37 @@ export class Look {
     this.check()
   }
 
-  apply(node: string, message: Extract<NodeMessage, { kind: 'delta' | 'digest' | 'snapshot' }>): void {
+  /** @returns whether a hole was found in what was known */
+  apply(node: string, message: Told): boolean {
     const copy = this.copies.get(node)
-    if (copy === undefined) return
-    if (message.kind === 'delta') copy.applyDelta(message)
-    else if (message.kind === 'digest') copy.applyDigest(message.version)
-    else {
+    if (copy === undefined) return false
+    const wasKnown = copy.known
+    if (!('kind' in message)) {
       this.#old = true
       copy.applySnapshot(message)
       this.#old = false
-    }
+    } else if (message.kind === 'delta') copy.applyDelta(message)
+    else copy.applyDigest(message.version)
     if (copy.known) this.check()
+    return wasKnown && !copy.known
   }
 
   /** Settles when everything is known. */
   check(): void {
-    if (this.unknown().length > 0) return
+    if (!this.complete) return
+    this.release()
+    this.settle()
+  }
+
+  /** Whoever waits gets what is known. */
+  release(): void {
     for (const resolve of this.#waiting) resolve()
     this.#waiting.clear()
-    this.settle()
+  }
+
+  /** It was settled before it was known which nodes there are: who is there now did not join. */
+  reopen(): void {
+    this.#settled = false
   }
 
   /** From now on whoever comes has joined. */

@@ -3,12 +3,17 @@ import type { Envelope } from './envelope.ts'
 
 /** Ended lives that are remembered, so that what they said late is refused. */
 const maxEnded = 4_096
+/** Nodes that were heard of and are not known. */
+const maxStrangers = 1_024
 
 /** What this node knows of the others, and whose words it takes. */
 export class Members {
   readonly #self: string
   readonly #live = new Map<string, NodeRecord>()
   readonly #suspected = new Set<string>()
+  /** Heard over the bus, and not told of by the registry yet. */
+  readonly #strangers = new Set<string>()
+  #complete = false
   /** Last incarnation that has ended, least recent first. */
   readonly #ended = new Map<string, number>()
   /** The last connection to the broker over which a life of a node was heard. */
@@ -27,8 +32,20 @@ export class Members {
     return this.#live.size
   }
 
-  has(node: string): boolean {
-    return this.#live.has(node)
+  /** Whether the registry says now which nodes there are. */
+  get complete(): boolean {
+    return this.#complete
+  }
+
+  /** Nodes of which the registry, which is away, has not told yet. */
+  get strangers(): readonly string[] {
+    return this.#complete ? [] : [...this.#strangers]
+  }
+
+  /** Whether a node is known not to be there. */
+  isGone(node: string): boolean {
+    if (this.#live.has(node) || this.#strangers.has(node)) return false
+    return this.#complete || this.#ended.has(node)
   }
 
   suspects(node: string): boolean {
@@ -62,8 +79,25 @@ export class Members {
     return true
   }
 
+  /** The registry has told of all nodes. */
+  listed(): void {
+    this.#complete = true
+    this.#strangers.clear()
+  }
+
+  /** The registry is away. */
+  unlisted(): void {
+    this.#complete = false
+  }
+
+  /** A node that is not known was heard. */
+  heard(node: string): void {
+    if (!this.#live.has(node) && this.#strangers.size < maxStrangers) this.#strangers.add(node)
+  }
+
   joined(node: NodeRecord): void {
     this.#live.set(node.id, node)
+    this.#strangers.delete(node.id)
     this.#suspected.delete(node.id)
     // A store that came back from an older copy of itself may bring a life back that was taken for ended.
     if ((this.#ended.get(node.id) ?? -1) >= node.incarnation) this.#ended.delete(node.id)
@@ -83,6 +117,7 @@ export class Members {
 
   left(node: NodeRecord): void {
     this.#live.delete(node.id)
+    this.#strangers.delete(node.id)
     this.#suspected.delete(node.id)
     this.#sessions.delete(node.id)
     const last = Math.max(this.#ended.get(node.id) ?? 0, node.incarnation)

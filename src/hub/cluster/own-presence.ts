@@ -1,7 +1,6 @@
-import type { NodeMessage, Users } from './envelope.ts'
+import type { NodeMessage, RoomSnapshot, Users } from './envelope.ts'
 
 type Delta = Extract<NodeMessage, { kind: 'delta' }>
-type Snapshot = Extract<NodeMessage, { kind: 'snapshot' }>
 
 /** Users in one message: half a megabyte of the longest names. */
 const maxUsers = 1_000
@@ -31,9 +30,9 @@ export class OwnPresence {
     this.#digestAfter = digestAfter
   }
 
-  /** Whether there is something to tell. */
-  get pending(): boolean {
-    return this.#changed.size > 0
+  /** Whether a digest will be due. */
+  get owes(): boolean {
+    return this.#digests.size > 0
   }
 
   /** @returns by how many devices that is more */
@@ -92,11 +91,16 @@ export class OwnPresence {
    * which changes nothing). A room that nobody of this node is in has the version of the node: none of its earlier
    * ones says anything else.
    */
-  snapshot(room: string): Snapshot[] {
+  snapshot(room: string): RoomSnapshot[] {
     const own = this.#rooms.get(room)
     const version = own?.version ?? this.#version
     const parts = inParts([...(own?.devices ?? [])])
-    return parts.map((users, part) => ({ kind: 'snapshot', room, version, part, parts: parts.length, users }))
+    return parts.map((users, part) => ({ room, version, part, parts: parts.length, users }))
+  }
+
+  /** Every digest that is owed is due now. */
+  hurry(now: number): void {
+    for (const room of this.#digests.keys()) this.#digests.set(room, now)
   }
 
   /** Rooms whose digest is due. Rooms that are empty by then are forgotten. */

@@ -1,10 +1,16 @@
-import type { NodeMessage, Users } from './envelope.ts'
+import type { NodeMessage, RoomSnapshot, Users } from './envelope.ts'
 
 type Delta = Extract<NodeMessage, { kind: 'delta' }>
-type Snapshot = Extract<NodeMessage, { kind: 'snapshot' }>
 
-/** Deltas that wait for a snapshot; more than that, and the next snapshot is asked for again. */
-const maxWaiting = 128
+/** Deltas in a row, as one: the last of each user counts. */
+interface Run {
+  readonly from: number
+  to: number
+  readonly users: Map<string, number>
+}
+
+/** Runs that wait for a snapshot. There is a hole before each, so only the last ones are of use. */
+const maxRuns = 8
 
 /**
  * What this node knows of another node's users in one room. Changes are told one by one through `change`, so that the
@@ -17,9 +23,9 @@ export class PresenceCopy {
   version = 0
   readonly #devices = new Map<string, number>()
   readonly #change: (user: string, by: number) => void
-  #waiting: Delta[] = []
+  #waiting: Run[] = []
   /** Parts of a snapshot that have arrived. */
-  #parts: Snapshot[] = []
+  #parts: RoomSnapshot[] = []
 
   constructor(incarnation: number, change: (user: string, by: number) => void) {
     this.incarnation = incarnation
@@ -38,8 +44,7 @@ export class PresenceCopy {
       return
     }
     this.known = false
-    if (this.#waiting.length === maxWaiting) this.#waiting.shift()
-    this.#waiting.push(delta)
+    this.#wait(delta)
   }
 
   /** The sender has this version: an older one of ours has missed something. */
@@ -47,9 +52,9 @@ export class PresenceCopy {
     if (version > this.version) this.known = false
   }
 
-  applySnapshot(part: Snapshot): void {
-    const before = this.#parts[0]
-    if (before !== undefined && before.version !== part.version) this.#parts = []
+  applySnapshot(part: RoomSnapshot): void {
+    // The first part begins anew, whatever came of another answer.
+    if (part.part === 0 || this.#parts[0]?.version !== part.version) this.#parts = []
     if (part.part !== this.#parts.length) {
       // One is lost: the whole is asked for again.
       this.#parts = []
@@ -83,7 +88,30 @@ export class PresenceCopy {
     this.known = true
     const waiting = this.#waiting
     this.#waiting = []
-    for (const delta of waiting) this.applyDelta(delta)
+    for (const run of waiting) this.#follow(run)
+  }
+
+  #wait({ from, to, users }: Delta): void {
+    const last = this.#waiting.at(-1)
+    if (last !== undefined && last.to === from) {
+      for (const [user, devices] of users) last.users.set(user, devices)
+      last.to = to
+      return
+    }
+    if (this.#waiting.length === maxRuns) this.#waiting.shift()
+    this.#waiting.push({ from, to, users: new Map(users) })
+  }
+
+  /** A run that begins before the version says of each user what was last, so it leads from there to its end. */
+  #follow(run: Run): void {
+    if (run.to <= this.version) return
+    if (run.from > this.version || !this.known) {
+      this.known = false
+      this.#waiting.push(run)
+      return
+    }
+    for (const [user, devices] of run.users) this.#set(user, devices)
+    this.version = run.to
   }
 
   #set(user: string, devices: number): void {

@@ -3,18 +3,16 @@ import type { Relayed } from '../local.ts'
 import { nodeChannel, presenceChannel } from './channels.ts'
 import type { Envelope, NodeMessage } from './envelope.ts'
 import type { Interest } from './interest.ts'
-import { Look } from './look.ts'
+import { Look, type Told } from './look.ts'
 import type { Members } from './members.ts'
 import { OwnPresence } from './own-presence.ts'
 import type { Page } from './paged-set.ts'
 import type { Missing } from './questions.ts'
+import { SnapshotAnswers } from './snapshot-answers.ts'
+import { SnapshotRequests } from './snapshot-requests.ts'
 
 /** Between two looks at what is due. */
 const tick = 1_000
-/** After that a snapshot that did not come is asked for again. */
-const askAgain = 3_000
-/** Rooms in one request for snapshots. */
-const maxRooms = 256
 /** How long a room is looked at after somebody asked. */
 const lookFor = 30_000
 
@@ -28,14 +26,14 @@ export interface PresenceContext {
   readonly digestAfter: number
   /** Milliseconds that somebody who asks waits for nodes that have not told. */
   readonly timeout: number
-  /** Whether what other nodes tell is heard just now. */
-  hears(): boolean
+  /** From 0 to below 1. */
+  readonly random: () => number
   say(channel: string, message: NodeMessage): Promise<Relayed>
   joined(room: string, user: string): void
   left(room: string, user: string): void
 }
 
-/** What is known of a room. `missing` are nodes of whose users not everything is known just now. */
+/** What is known of a room. `missing` are nodes of whose users something else may be true now. */
 export interface Present<T> {
   readonly value: T
   readonly missing: readonly Missing[]
@@ -50,10 +48,17 @@ export class Presence {
   readonly #context: PresenceContext
   readonly #own: OwnPresence
   readonly #looks = new Map<string, Look>()
-  /** Snapshots that are wanted, by node and room, with the time when they were asked for; 0: not yet. */
-  readonly #wanted = new Map<string, Map<string, number>>()
+  readonly #requests: SnapshotRequests
+  readonly #answers: SnapshotAnswers
+  /** Rooms that are looked at all the time. */
+  readonly #watched = new Set<string>()
   /** When those who wait for a look settle anyway. */
   readonly #unsettled = new Map<Look, number>()
+  /** Whether nothing is heard. */
+  #down = true
+  /** Whether the registry has told which nodes there are, and whether they could be heard since this node began. */
+  #listed = false
+  #heard = false
   #flushing = false
   #asking = false
   #cancel: (() => void) | null = null
@@ -63,6 +68,14 @@ export class Presence {
   constructor(context: PresenceContext) {
     this.#context = context
     this.#own = new OwnPresence(context.digestAfter)
+    this.#requests = new SnapshotRequests(
+      (node, rooms) => void context.say(nodeChannel(node), { kind: 'sync', rooms }),
+      context.random,
+    )
+    this.#answers = new SnapshotAnswers(
+      (room) => this.#own.snapshot(room),
+      (node, rooms) => context.say(nodeChannel(node), { kind: 'snapshot', rooms }),
+    )
   }
 
   /** Rooms that are looked at. */
@@ -76,10 +89,17 @@ export class Presence {
     if (by === 0) return
     // A look that begins now finds the user there already.
     this.#looks.get(room)?.change(user, by)
-    this.#look(room).until = this.#own.occupied(room) ? null : this.#context.clock.now() + lookFor
+    const stays = this.#own.occupied(room) || this.#watched.has(room)
+    this.#look(room).until = stays ? null : this.#context.clock.now() + lookFor
     if (this.#flushing) return
     this.#flushing = true
     this.#context.clock.soon(() => this.#flush())
+  }
+
+  /** Looks at a room from now on, also while nobody of this node is in it. */
+  watch(room: string): void {
+    this.#watched.add(room)
+    this.#look(room).until = null
   }
 
   count(room: string): Promise<Present<number>> {
@@ -99,23 +119,15 @@ export class Presence {
   /** A delta, a digest or a snapshot of another node, or a request for snapshots. */
   receive({ node, incarnation, message }: Envelope): void {
     if (message.kind === 'sync') {
-      for (const room of message.rooms) {
-        for (const part of this.#own.snapshot(room)) void this.#context.say(nodeChannel(node), part)
-      }
+      this.#answers.asked(node, message.rooms)
       return
     }
-    if (message.kind !== 'delta' && message.kind !== 'digest' && message.kind !== 'snapshot') return
     // Of a node that the registry has not told of yet nothing is kept: it is asked for everything when it joins.
     if (!this.#context.members.isLife(node, incarnation)) return
-    const look = this.#looks.get(message.room)
-    const copy = look?.copies.get(node)
-    if (look === undefined || copy === undefined) return
-    const wasKnown = copy.known
-    look.apply(node, message)
-    if (copy.known) this.#wanted.get(node)?.delete(message.room)
-    else {
-      if (wasKnown) this.resyncs += 1
-      this.#want(node, message.room)
+    if (message.kind === 'delta' || message.kind === 'digest') this.#apply(node, message)
+    else if (message.kind === 'snapshot') {
+      this.#requests.progress(node, this.#context.clock.now())
+      for (const part of message.rooms) this.#apply(node, part)
     }
   }
 
@@ -124,13 +136,44 @@ export class Presence {
   }
 
   nodeLeft(node: string): void {
-    this.#wanted.delete(node)
+    this.#requests.forget(node)
     for (const look of this.#looks.values()) look.drop(node)
     this.#schedule()
   }
 
+  /** The registry has told of all nodes. */
+  listed(): void {
+    if (this.#listed) return
+    this.#listed = true
+    this.#begin()
+  }
+
+  /** For the first time the others are known and heard: those who are at them were there before. */
+  #begin(): void {
+    if (!this.#listed || !this.#heard) return
+    for (const look of this.#looks.values()) {
+      look.reopen()
+      this.#settleLater(look)
+      look.check()
+    }
+  }
+
+  /** Nothing is heard until `up`: nobody waits for it. */
+  down(): void {
+    this.#down = true
+    for (const look of this.#looks.values()) look.release()
+  }
+
   /** The bus is back: whatever was said meanwhile went unheard, and what this node said may have been. */
   up(): void {
+    this.#down = false
+    this.#own.hurry(this.#context.clock.now())
+    this.#requests.restart()
+    this.#schedule()
+    if (!this.#heard) {
+      this.#heard = true
+      this.#begin()
+    }
     for (const [room, look] of this.#looks) {
       for (const [node, copy] of look.copies) {
         copy.doubt()
@@ -141,22 +184,26 @@ export class Presence {
 
   close(): void {
     this.#cancel?.()
-    for (const look of this.#looks.values()) look.settle()
+    this.#down = true
+    this.#answers.close()
+    for (const look of this.#looks.values()) {
+      look.settle()
+      look.release()
+    }
   }
 
   async #ask<T>(room: string, read: (look: Look) => T): Promise<Present<T>> {
     const { clock, timeout } = this.#context
     const look = this.#look(room)
     if (look.until !== null) look.until = clock.now() + lookFor
-    // Nobody is waited for who cannot be heard.
-    let late = !this.#context.hears()
+    let late = false
     let stop = () => {}
     const cancel = clock.after(timeout, () => {
       late = true
       stop()
     })
-    // A node that takes a new lease meanwhile is known no more, and asked anew.
-    while (!late && look.unknown().length > 0) {
+    // Nobody is waited for who cannot be heard. A node that takes a new lease meanwhile is known no more, and asked anew.
+    while (!late && !this.#down && !look.complete) {
       const waiting = look.wait()
       stop = waiting.stop
       await waiting.known
@@ -167,32 +214,40 @@ export class Presence {
 
   #missing(look: Look): Missing[] {
     const { members } = this.#context
-    const hears = this.#context.hears()
-    const unknown = new Set(look.unknown())
-    const missing: Missing[] = []
-    for (const node of look.copies.keys()) {
+    const missing: Missing[] = members.strangers.map((node) => ({ node, reason: 'unreachable' }))
+    for (const [node, copy] of look.copies) {
       // What a node told last may be old when it is silent, or cannot be heard.
-      if (!hears) missing.push({ node, reason: 'unreachable' })
+      if (this.#down) missing.push({ node, reason: 'unreachable' })
       else if (members.suspects(node)) missing.push({ node, reason: 'suspected' })
-      else if (unknown.has(node)) missing.push({ node, reason: 'timeout' })
+      else if (!copy.known) missing.push({ node, reason: 'timeout' })
     }
     return missing
+  }
+
+  #apply(node: string, message: Told): void {
+    const look = this.#looks.get(message.room)
+    const copy = look?.copies.get(node)
+    if (look === undefined || copy === undefined) return
+    if (look.apply(node, message)) this.resyncs += 1
+    if (!copy.known) this.#want(node, message.room)
+    else if (this.#requests.done(node, message.room)) this.#askSoon()
   }
 
   #look(room: string): Look {
     const found = this.#looks.get(room)
     if (found !== undefined) return found
-    const { clock, grace, interest, members, timeout } = this.#context
+    const { clock, grace, interest, members } = this.#context
     const look = new Look(
       grace,
       () => clock.now(),
+      () => this.#listed && this.#heard,
       (user) => this.#context.joined(room, user),
     )
     this.#looks.set(room, look)
     look.until = clock.now() + lookFor
     for (const [user, devices] of this.#own.users(room)) look.change(user, devices)
     for (const node of members.others) look.follow(node, members.incarnation(node) ?? 0)
-    this.#unsettled.set(look, clock.now() + timeout)
+    this.#settleLater(look)
     const start = () => {
       if (this.#looks.get(room) !== look) return
       for (const node of look.copies.keys()) this.#want(node, room)
@@ -210,36 +265,24 @@ export class Presence {
   }
 
   #want(node: string, room: string): void {
-    let rooms = this.#wanted.get(node)
-    if (rooms === undefined) {
-      rooms = new Map()
-      this.#wanted.set(node, rooms)
-    }
-    if (!rooms.has(room)) rooms.set(room, 0)
+    this.#requests.want(node, room)
     this.#schedule()
-    if (this.#asking) return
-    this.#asking = true
-    this.#context.clock.soon(() => this.#request())
+    this.#askSoon()
   }
 
-  /** Asks for what was not asked for, or not answered. */
-  #request(): void {
-    this.#asking = false
-    const now = this.#context.clock.now()
-    for (const [node, rooms] of this.#wanted) {
-      const due: string[] = []
-      for (const [room, askedAt] of rooms) {
-        if (askedAt !== 0 && askedAt + askAgain > now) continue
-        // To the end of the queue, behind those who wait longer.
-        rooms.delete(room)
-        rooms.set(room, now)
-        due.push(room)
-        if (due.length === maxRooms) break
-      }
-      if (due.length > 0) void this.#context.say(nodeChannel(node), { kind: 'sync', rooms: due })
-      if (due.length === maxRooms) this.#asking = true
-    }
-    if (this.#asking) this.#context.clock.soon(() => this.#request())
+  #askSoon(): void {
+    if (this.#asking) return
+    this.#asking = true
+    this.#context.clock.soon(() => {
+      this.#asking = false
+      this.#requests.run(this.#context.clock.now())
+    })
+  }
+
+  #settleLater(look: Look): void {
+    this.#unsettled.delete(look)
+    this.#unsettled.set(look, this.#context.clock.now() + this.#context.timeout)
+    this.#schedule()
   }
 
   #flush(): void {
@@ -272,16 +315,15 @@ export class Presence {
       for (const user of look.roster.expire(now)) this.#context.left(room, user)
       if (look.until !== null && look.until <= now && look.roster.nextEnd === null) this.#forget(room, look)
     }
-    for (const [node, rooms] of this.#wanted) if (rooms.size === 0) this.#wanted.delete(node)
-    if (this.#wanted.size > 0) this.#request()
-    if (this.#looks.size > 0) this.#schedule()
+    this.#requests.run(now)
+    if (this.#looks.size > 0 || this.#own.owes || this.#requests.pending) this.#schedule()
   }
 
   #forget(room: string, look: Look): void {
     this.#looks.delete(room)
     this.#unsettled.delete(look)
     look.settle()
-    for (const node of look.copies.keys()) this.#wanted.get(node)?.delete(room)
+    for (const node of look.copies.keys()) this.#requests.done(node, room)
     this.#context.interest.drop(presenceChannel(room))
   }
 }

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import type { Relayed } from '../local.ts'
 
@@ -17,7 +18,8 @@ export interface ProbeContext {
 /** Publishes to its own node and listens whether that arrives: the only way to know that a bus delivers. */
 export class Probe {
   readonly #context: ProbeContext
-  #count = 0
+  /** Begins anywhere, so that another process of the same name hears nothing of its own in it. */
+  #count = randomInt(2 ** 47)
   /** When each probe that is under way was sent. */
   readonly #sent = new Map<number, number>()
   #unanswered = 0

@@ -19,5 +19,5 @@ test('an answer that cannot be JSON is a failed one', async () => {
   })
   questions.answer('app:large', () => 1n)
   await questions.asked('b', { kind: 'question', id: 7, name: 'app:large', value: 'null' })
-  expect(said).toEqual([{ kind: 'answer', id: 7, ok: false, value: 'null' }])
+  expect(said).toEqual([{ kind: 'answer', id: 7, outcome: 'failed', value: 'null' }])
 })

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import type { Relayed } from '../local.ts'
 import { nodeChannel } from './channels.ts'
@@ -12,9 +13,11 @@ export type MissingReason =
   | 'left'
   /** It did not answer in time. */
   | 'timeout'
-  /** The broker is away. */
+  /** The broker is away; or the registry is, and this node was heard of but is not known. */
   | 'unreachable'
-  /** It does not know this question, or its answer failed. */
+  /** It has no answer to this question: nothing there has called `answer`. */
+  | 'unknown'
+  /** Its answer failed. */
   | 'failed'
 
 export interface Missing {
@@ -38,6 +41,11 @@ interface Asked {
   readonly settle: () => void
 }
 
+interface Answer {
+  readonly outcome: 'ok' | 'failed' | 'unknown'
+  readonly value: unknown
+}
+
 export interface QuestionsContext {
   readonly self: string
   readonly clock: Clock
@@ -51,7 +59,8 @@ export class Questions {
   readonly #context: QuestionsContext
   readonly #answerers = new Map<string, Answerer>()
   readonly #asked = new Map<number, Asked>()
-  #last = 0
+  /** Begins anywhere: an answer to an earlier life of this node is not one to a question of this one. */
+  #last = randomInt(2 ** 47)
 
   constructor(context: QuestionsContext) {
     this.#context = context
@@ -83,6 +92,7 @@ export class Questions {
       if (members.suspects(node)) state.missing.push({ node, reason: 'suspected' })
       else state.waiting.add(node)
     }
+    for (const node of members.strangers) state.missing.push({ node, reason: 'unreachable' })
     const cancel = clock.after(timeout, () => this.#giveUp(state, 'timeout'))
     for (const node of state.waiting) {
       if (node !== self) this.#send(state, node, { kind: 'question', id, name, value: text })
@@ -98,14 +108,14 @@ export class Questions {
   async asked(from: string, { id, name, value }: Extract<NodeMessage, { kind: 'question' }>): Promise<void> {
     const answer = await this.#own(name, parse(value), from)
     const text = toJson(answer.value)
-    const ok = answer.ok && text !== null
-    await this.#context.say(nodeChannel(from), { kind: 'answer', id, ok, value: text ?? 'null' })
+    const outcome = text === null ? 'failed' : answer.outcome
+    await this.#context.say(nodeChannel(from), { kind: 'answer', id, outcome, value: text ?? 'null' })
   }
 
   /** Another node answers. */
-  answered(from: string, { id, ok, value }: Extract<NodeMessage, { kind: 'answer' }>): void {
+  answered(from: string, { id, outcome, value }: Extract<NodeMessage, { kind: 'answer' }>): void {
     const state = this.#asked.get(id)
-    if (state !== undefined) this.#take(state, from, { ok, value: parse(value) })
+    if (state !== undefined) this.#take(state, from, { outcome, value: parse(value) })
   }
 
   /** A node will not answer any more, or is not waited for. */
@@ -118,19 +128,19 @@ export class Questions {
     for (const state of this.#asked.values()) this.#giveUp(state, 'unreachable')
   }
 
-  async #own(name: string, value: unknown, from: string): Promise<{ ok: boolean; value: unknown }> {
+  async #own(name: string, value: unknown, from: string): Promise<Answer> {
     const answerer = this.#answerers.get(name)
-    if (answerer === undefined) return { ok: false, value: null }
+    if (answerer === undefined) return { outcome: 'unknown', value: null }
     try {
-      return { ok: true, value: await answerer(value, from) }
+      return { outcome: 'ok', value: await answerer(value, from) }
     } catch {
-      return { ok: false, value: null }
+      return { outcome: 'failed', value: null }
     }
   }
 
-  #take(state: Asked, from: string, { ok, value }: { ok: boolean; value: unknown }): void {
-    if (!ok) {
-      this.#miss(state, from, 'failed')
+  #take(state: Asked, from: string, { outcome, value }: Answer): void {
+    if (outcome !== 'ok') {
+      this.#miss(state, from, outcome)
       return
     }
     if (!state.waiting.delete(from)) return

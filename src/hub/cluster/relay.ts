@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { Bus } from '../cluster.ts'
 import type { Relayed } from '../local.ts'
 import { beginOrders, type Directed, encode, type NodeMessage, type Sender, writeOrder } from './envelope.ts'
+import type { Standing } from './own-standing.ts'
 import type { WireWriter } from './wire.ts'
 
 /** Orders that go in one publish; more go in the next. */
@@ -43,21 +44,35 @@ export class Relay {
   readonly #bus: Pick<Bus, 'publish'>
   readonly #clock: Clock
   readonly #sender: () => Sender
+  readonly #standing: () => Standing
   readonly #batches = new Map<string, Batch>()
   #scheduled = false
   #underWay = 0
   /** Publishes, orders in them, and orders that could not be relayed. */
   readonly counts = { publishes: 0, orders: 0, degraded: 0 }
 
-  constructor(bus: Pick<Bus, 'publish'>, clock: Clock, sender: () => Sender) {
+  constructor(
+    bus: Pick<Bus, 'publish'>,
+    clock: Clock,
+    sender: () => Sender,
+    standing: () => Standing = () => 'held',
+  ) {
     this.#bus = bus
     this.#clock = clock
     this.#sender = sender
+    this.#standing = standing
   }
 
   order(channel: string, directed: Directed): Promise<Relayed> {
     this.counts.orders += 1
     let batch = this.#batches.get(channel)
+    // Those that wait are not refused with one that is too large. A text has as many bytes as units, or up to three
+    // times that: also then they stay well below the least that a broker takes.
+    const { order } = directed
+    if (batch !== undefined && order.do === 'send' && batch.writer.length + order.data.length > maxBatch) {
+      this.#leave(batch)
+      batch = undefined
+    }
     if (batch === undefined) {
       const { promise, resolve } = Promise.withResolvers<Relayed>()
       batch = { channel, writer: beginOrders(this.#sender()), done: promise, settle: resolve }
@@ -77,6 +92,11 @@ export class Relay {
     return this.#publish(channel, encode(this.#sender(), message))
   }
 
+  /** Says something to this node itself, which listens also when it holds no lease. */
+  saySelf(channel: string, message: NodeMessage): Promise<Relayed> {
+    return this.#publish(channel, encode(this.#sender(), message), 'held')
+  }
+
   /** Sends what waits. */
   flush(): void {
     this.#scheduled = false
@@ -88,8 +108,9 @@ export class Relay {
     void this.#publish(batch.channel, batch.writer.finish()).then(batch.settle)
   }
 
-  async #publish(channel: string, bytes: Uint8Array): Promise<Relayed> {
-    if (this.#underWay + bytes.length > maxUnderWay) {
+  async #publish(channel: string, bytes: Uint8Array, standing = this.#standing()): Promise<Relayed> {
+    // What a node without a lease says is refused by the others.
+    if (standing === 'none' || this.#underWay + bytes.length > maxUnderWay) {
       this.counts.degraded += 1
       return relayed('degraded')
     }
@@ -97,7 +118,7 @@ export class Relay {
     this.counts.publishes += 1
     try {
       await this.#bus.publish(channel, bytes)
-      return relayed('relayed')
+      return relayed(standing === 'doubtful' ? 'uncertain' : 'relayed')
     } catch (error) {
       this.counts.degraded += 1
       return relayed(statusOf(error))

@@ -59,6 +59,18 @@ export class WireWriter {
     return this
   }
 
+  /** Begins something whose length stands before it; to be given to `end`. */
+  begin(): number {
+    this.#room(4)
+    this.#length += 4
+    return this.#length
+  }
+
+  end(begun: number): void {
+    const length = this.#length - begun
+    for (let index = 0; index < 4; index++) this.#bytes[begun - 4 + index] = length >>> (8 * index)
+  }
+
   #room(more: number): void {
     if (this.#length + more <= this.#bytes.length) return
     const larger = new Uint8Array(Math.max(this.#bytes.length * 2, this.#length + more))
@@ -107,13 +119,23 @@ export class WireReader {
     return 0
   }
 
+  /** What was written between `begin` and `end`. */
+  part(): WireReader {
+    let length = 0
+    for (let index = 0; index < 4; index++) length += this.byte() * 2 ** (8 * index)
+    return new WireReader(this.#take(length))
+  }
+
   text(): string {
     return decoder.decode(this.bytes())
   }
 
   /** Shares the memory of what is read. */
   bytes(): Uint8Array {
-    const length = this.number()
+    return this.#take(this.number())
+  }
+
+  #take(length: number): Uint8Array {
     const from = this.#at
     if (this.bad || length > this.#bytes.length - from) {
       this.bad = true

@@ -152,6 +152,7 @@ export class BenchNode implements RegistryEvents {
   readonly registry: Registry
   readonly told: string[] = []
   readonly incarnations: number[] = []
+  doubts = 0
   facts: NodeFacts
   self: NodeRecord | null = null
 
@@ -201,6 +202,10 @@ export class BenchNode implements RegistryEvents {
 
   lost(why: string): void {
     this.told.push(`lost - ${why}`)
+  }
+
+  doubted(): void {
+    this.doubts += 1
   }
 
   regained(self: NodeRecord): void {

@@ -36,9 +36,16 @@ export class HubStage implements AsyncDisposable {
   /** Nodes that know each other and hear themselves. */
   static async start(broker: ContractBroker, names: readonly string[]): Promise<HubStage> {
     const stage = new HubStage(broker)
-    for (const name of names) stage.nodes.push(await stage.#node(name))
+    for (const name of names) await stage.add(name)
     await stage.whole()
     return stage
+  }
+
+  /** One more node, which begins. */
+  async add(name: string): Promise<StageNode> {
+    const node = await this.#node(name)
+    this.nodes.push(node)
+    return node
   }
 
   /** All nodes are ready, and see all. */

@@ -11,8 +11,12 @@ export interface WorldBroker {
   readonly driver: ClusterDriver
 }
 
+/** Whether something that arrives is lost. */
+export type Lose = (channel: string, payload: Uint8Array) => boolean
+
 export interface WorldOptions {
   readonly lease?: LeaseTimes
+  readonly watched?: readonly string[]
   /** Which rooms have history. */
   readonly keeps?: (room: string) => boolean
 }
@@ -35,6 +39,8 @@ export class WorldNode implements LocalHub {
   /** `join room user`, `leave room user`, in the order in which they were told. */
   readonly told: string[] = []
   readonly gaps: string[] = []
+  /** What listeners threw. */
+  readonly failures: unknown[] = []
   readonly #keeps: (room: string) => boolean
   #next = 0
 
@@ -42,8 +48,8 @@ export class WorldNode implements LocalHub {
     id: string,
     broker: WorldBroker,
     clock: Clock,
-    lose: (channel: string) => boolean = () => false,
-    { lease = usualLease, keeps = (room) => room.startsWith('h') }: WorldOptions = {},
+    lose: Lose = () => false,
+    { lease = usualLease, watched = [], keeps = (room) => room.startsWith('h') }: WorldOptions = {},
   ) {
     this.id = id
     this.#keeps = keeps
@@ -57,6 +63,8 @@ export class WorldNode implements LocalHub {
       clock,
       random: seededRandom(id.charCodeAt(0)),
       facts: () => ({ id, address: null, state: 'active', connections: this.clients.size }),
+      failed: (error) => this.failures.push(error),
+      watched,
       hasPresence: (room) => room.startsWith('p'),
       history: (room) => (keeps(room) ? { size: 50, age: 300_000 } : null),
       presenceGrace: 5_000,
@@ -175,13 +183,13 @@ export class WorldNode implements LocalHub {
 const whole = Symbol('whole')
 
 /** A bus that loses what it is told to, in silence: more than the port allows, so that healing is seen. */
-function losing(bus: Bus, lose: (channel: string) => boolean): Bus {
+function losing(bus: Bus, lose: Lose): Bus {
   return {
     start: (events, patience) =>
       bus.start(
         {
           message(channel, payload) {
-            if (!lose(channel)) events.message(channel, payload)
+            if (!lose(channel, payload)) events.message(channel, payload)
           },
           down: (reason) => events.down(reason),
           up: () => events.up(),

@@ -54,6 +54,28 @@ export function hubsContract(name: string, launch: () => Promise<ContractBroker>
       expect(c.hub.stats().cluster).toMatchObject({ nodes: 3, ready: true })
     }, 30_000)
 
+    test('a node that is ready is known to the others', async () => {
+      const { started, nodes } = await stage('a')
+      await using _ = started
+      const { hub } = nodes[0]
+      for (const name of ['b', 'c', 'd', 'e']) {
+        const node = await started.add(name)
+        await eventually(() => node.hub.ready(), `${name} is ready`)
+        expect(hub.nodes().map(({ id }) => id)).toContain(name)
+        const { results, missing } = await hub.ask('app:none')
+        expect([results, missing.find((each) => each.node === name)?.reason]).toEqual([[], 'unknown'])
+      }
+    }, 30_000)
+
+    test('a node that nobody is connected to is told who is, too', async () => {
+      const { started, nodes } = await stage('a', 'b')
+      await using _ = started
+      const ann = await nodes[0].open('ann')
+      await eventually(() => nodes[1].told.includes('online ann'), 'she is there')
+      await ann.close()
+      await eventually(() => nodes[1].told.includes('offline ann'), 'she is gone')
+    }, 30_000)
+
     test('a connection elsewhere is sent to, moved and closed; one that is nowhere is gone', async () => {
       const { started, nodes } = await stage('a', 'b')
       await using _ = started

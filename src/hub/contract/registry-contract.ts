@@ -92,6 +92,7 @@ export function registryContract(broker: () => ContractBroker): void {
       expect(performance.now() - cutAt).toBeGreaterThan(dead - beat)
       expect(performance.now() - cutAt).toBeLessThan(dead + 4 * beat)
       await eventually(sees(c, 'a'), 'it is gone for the other as well')
+      expect(b.doubts).toBe(1)
       way.heal()
       await eventually(sees(a, 'b', 'c'), 'it is back')
       await eventually(sees(c, 'a', 'b'), 'it is back for the other as well')

@@ -4,8 +4,8 @@ import { unavailable } from '../cluster-error.ts'
 import type { LeaseTable } from './lease-table.ts'
 import { emptyView, type LeaseChange, type LeaseView, observeLeases } from './observe-leases.ts'
 
-/** Between two beats that `changed` asks for. */
-const changedAtMostEvery = 100
+/** Between two beats that `changed` asks for, and between two looks that `refresh` asks for. */
+const atMostEvery = 100
 
 type Phase = 'new' | 'acquiring' | 'held' | 'replaced' | 'closed'
 
@@ -28,10 +28,16 @@ export class LeaseRegistry implements Registry {
   #last: number | null = null
   #view: LeaseView = emptyView
   #beatAt = 0
-  /** Why the store was last away. */
-  #failure = ''
+  #lookedAt = Number.NEGATIVE_INFINITY
+  #lookSoon = false
   #down = false
-  #working = false
+  /** No beat has got through for `dead`: the others may have let the lease end. */
+  #doubtful = false
+  #cancelDoubt: () => void = () => {}
+  /** Whether the lease that is held has been told. */
+  #announced = false
+  #working: Promise<void> | null = null
+  #failure = ''
   #cancel: (() => void) | null = null
   #firstHeld: ((self: NodeRecord) => void) | null = null
   #refuseStart: () => void = () => {}
@@ -72,15 +78,22 @@ export class LeaseRegistry implements Registry {
 
   changed(): void {
     if (this.#phase !== 'held') return
-    const due = this.#beatAt - this.#times.beat + changedAtMostEvery
+    const due = this.#beatAt - this.#times.beat + atMostEvery
     this.#beatAt = Math.min(this.#beatAt, Math.max(due, this.#clock.now()))
-    if (!this.#working) this.#schedule(Math.max(0, this.#beatAt - this.#clock.now()))
+    if (this.#working === null) this.#schedule(Math.max(0, this.#beatAt - this.#clock.now()))
+  }
+
+  refresh(): void {
+    if (this.#phase === 'new' || this.#down) return
+    if (this.#working !== null) this.#lookSoon = true
+    else this.#schedule(Math.max(0, this.#lookedAt + atMostEvery - this.#clock.now()))
   }
 
   nodes(): readonly NodeRecord[] {
+    if (this.#phase === 'new') return []
     const others = [...this.#view.nodes.values()].filter(({ state }) => state !== 'left')
-    const self = this.#self === null ? [] : [{ ...this.#self, ...this.#facts() }]
-    return [...self, ...others.map(({ entry }) => entry.node)]
+    const incarnation = this.#self?.incarnation ?? this.#last ?? 0
+    return [{ ...this.#facts(), incarnation }, ...others.map(({ entry }) => entry.node)]
   }
 
   async close(): Promise<void> {
@@ -89,36 +102,55 @@ export class LeaseRegistry implements Registry {
     this.#phase = 'closed'
     this.#events = null
     this.#cancel?.()
+    this.#cancelDoubt()
     if (this.#firstHeld !== null) this.#refuseStart()
     this.#firstHeld = null
-    if (held !== null) {
-      await this.#within(this.#table.release(held.id, held.incarnation)).catch(() => {
-        this.#log.warn({ node: held.id }, 'the lease could not be given back: others see it end in time')
-      })
-    }
+    if (held !== null) await this.#giveBack(held.id, held.incarnation)
+    // One that is being taken is given back there, as soon as it is known.
+    else if (this.#working !== null) await this.#within(this.#working).catch(() => {})
     await this.#table.close()
+  }
+
+  async #giveBack(node: string, incarnation: number): Promise<void> {
+    await this.#within(this.#table.release(node, incarnation)).catch(() => {
+      this.#log.warn({ node }, 'the lease could not be given back: others see it end in time')
+    })
   }
 
   #schedule(delay: number): void {
     this.#cancel?.()
     if (this.#phase === 'closed') return
-    this.#cancel = this.#clock.after(delay, () => void this.#work())
+    this.#cancel = this.#clock.after(delay, () => {
+      this.#working = this.#work().then(() => {
+        this.#working = null
+        this.#next()
+      })
+    })
   }
 
   async #work(): Promise<void> {
-    this.#working = true
+    this.#lookedAt = this.#clock.now()
+    this.#lookSoon = false
     try {
       await this.#hold()
+      if (this.#phase === 'closed') return
       await this.#look()
+      this.#announce()
       this.#recover()
     } catch (error) {
       this.#failure = error instanceof Error ? error.message : String(error)
       this.#fail(this.#failure)
     }
-    this.#working = false
+  }
+
+  #next(): void {
     const look = this.#times.beat / 3
+    if (this.#down) {
+      this.#schedule(look)
+      return
+    }
     const untilBeat = this.#phase === 'held' ? this.#beatAt - this.#clock.now() : look
-    this.#schedule(Math.max(0, this.#down ? look : Math.min(look, untilBeat)))
+    this.#schedule(Math.max(0, Math.min(this.#lookSoon ? atMostEvery : look, untilBeat)))
   }
 
   /** Takes the lease, or beats when a beat is due. */
@@ -126,11 +158,16 @@ export class LeaseRegistry implements Registry {
     if (this.#phase === 'acquiring') return this.#acquire()
     if (this.#phase !== 'held' || this.#self === null || this.#clock.now() < this.#beatAt) return
     const { incarnation } = this.#self
-    const due = this.#clock.now() + this.#times.beat
+    const now = this.#clock.now()
     const found = await this.#within(this.#table.beat(this.#facts(), incarnation))
     // Only now: one that failed is due again at once, so that a store that is back hears of this node first.
-    this.#beatAt = due
-    if (found === 'held' || this.#phase !== 'held') return
+    this.#beatAt = now + this.#times.beat
+    if (this.#phase !== 'held') return
+    if (found === 'held') {
+      this.#heldAt(now)
+      return
+    }
+    this.#cancelDoubt()
     this.#self = null
     this.#last = incarnation
     this.#phase = found === 'replaced' ? 'replaced' : 'acquiring'
@@ -140,29 +177,44 @@ export class LeaseRegistry implements Registry {
 
   async #acquire(): Promise<void> {
     const facts = this.#facts()
+    const now = this.#clock.now()
     const incarnation = await this.#within(this.#table.acquire(facts, this.#last))
-    if (this.#phase !== 'acquiring') return
+    if (this.#phase !== 'acquiring') {
+      if (incarnation !== null) await this.#giveBack(facts.id, incarnation)
+      return
+    }
     if (incarnation === null) {
       this.#phase = 'replaced'
-      this.#log.warn(
-        { node: facts.id },
-        'another process runs as this node: this one stays out of the cluster',
-      )
+      this.#events?.lost('replaced')
       return
     }
     this.#phase = 'held'
     this.#self = { ...facts, incarnation }
+    this.#announced = false
     this.#beatAt = this.#clock.now() + this.#times.beat
-    if (this.#firstHeld === null) {
-      this.#events?.regained(this.#self)
-      return
-    }
-    // The nodes that were there are told before `start` resolves.
-    await this.#look()
+    this.#heldAt(now)
+  }
+
+  /** Once the nodes that are there have been told. */
+  #announce(): void {
+    if (this.#announced || this.#phase !== 'held' || this.#self === null) return
+    this.#announced = true
     const resolve = this.#firstHeld
     this.#firstHeld = null
-    if (this.#phase === 'held') resolve?.(this.#self)
-    else if (resolve === null) this.#events?.regained(this.#self)
+    if (resolve === null) this.#events?.regained(this.#self)
+    else resolve(this.#self)
+  }
+
+  /** The lease was held when something was sent at `sentAt` or later. Nobody lets it end within `dead` after that. */
+  #heldAt(sentAt: number): void {
+    this.#doubtful = false
+    this.#cancelDoubt()
+    this.#cancelDoubt = this.#clock.after(sentAt + this.#times.dead - this.#clock.now(), () => {
+      if (this.#phase !== 'held') return
+      this.#doubtful = true
+      this.#fail(`no beat within ${this.#times.dead} ms`)
+      this.#events?.doubted()
+    })
   }
 
   async #look(again = false): Promise<void> {
@@ -197,7 +249,7 @@ export class LeaseRegistry implements Registry {
   }
 
   #recover(): void {
-    if (!this.#down) return
+    if (!this.#down || this.#doubtful) return
     this.#down = false
     this.#events?.up()
   }

@@ -65,6 +65,7 @@ function registryOver(store: LeaseStore, clock: VirtualClock) {
     regained: () => told.push('regained'),
     down: () => told.push('down'),
     up: () => told.push('up'),
+    doubted: () => told.push('doubted'),
   }
   const log = { warn() {}, info() {} }
   const times = { beat: 300, suspect: 900, dead: 1_800 }

@@ -84,7 +84,8 @@ function follow(
   times: LeaseTimes,
   changes: LeaseChange[],
 ): Watched {
-  if (entry.node.incarnation < before.entry.node.incarnation) return before
+  if (entry.node.incarnation < before.entry.node.incarnation)
+    return outlive(before, entry, elapsed, times, changes)
   const beaten = entry.beat !== before.entry.beat
   const silence = beaten ? 0 : before.silence + elapsed
   if (silence >= times.dead) changes.push({ kind: 'expire', entry })
@@ -96,6 +97,23 @@ function follow(
   if (beaten && before.state === 'suspected') changes.push({ kind: 'recovered', node: entry.node })
   if (differs(entry.node, before.entry.node)) changes.push({ kind: 'changed', node: entry.node })
   return { entry, silence, state: suspect(before, silence, times, changes) }
+}
+
+/**
+ * The store was set back to an earlier life. When the node lives, it takes a new lease soon; when not, the entry that
+ * is there is removed in time, and then the node has left.
+ */
+function outlive(
+  before: Watched,
+  entry: LeaseEntry,
+  elapsed: number,
+  times: LeaseTimes,
+  changes: LeaseChange[],
+): Watched {
+  const silence = before.silence + elapsed
+  if (silence >= times.dead) changes.push({ kind: 'expire', entry })
+  if (before.state === 'left') return { ...before, silence }
+  return { entry: before.entry, silence, state: suspect(before, silence, times, changes) }
 }
 
 function miss(before: Watched, elapsed: number, times: LeaseTimes, changes: LeaseChange[]): Watched | null {

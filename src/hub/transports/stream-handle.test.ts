@@ -76,6 +76,7 @@ describe.skipIf('Bun' in globalThis)('the handle of a socket', () => {
     far.destroy()
     expect(writeTo(handle, Buffer.from('x'), { written: () => {} })).toBeLessThan(0)
     await new Promise((resolve) => far.once('close', resolve))
+    await new Promise((resolve) => setTimeout(resolve, 50))
     expect(writeTo(handle, Buffer.from('x'), { written: () => {} })).toBeLessThan(0)
   })
 })

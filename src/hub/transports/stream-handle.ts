@@ -10,8 +10,8 @@ import type { Duplex } from 'node:stream'
  * goes through the stream. See docs/decisions/0003.
  */
 export interface StreamHandle {
-  /** 0, or the negative number of an error: then nothing was taken. */
-  writeBuffer(request: WriteRequest, bytes: Uint8Array): number
+  /** 0, or the negative number of an error: then nothing was taken. Undefined long after its end. */
+  writeBuffer(request: WriteRequest, bytes: Uint8Array): number | undefined
   /** Bytes that wait for the kernel. */
   readonly writeQueueSize: number
 }
@@ -37,6 +37,9 @@ interface StreamWrap {
   readonly kLastWriteWasAsync: number
 }
 
+/** EBADF. */
+const noHandle = -9
+
 const wrap = findStreamWrap()
 
 /** For the next write: most are over at once and leave it as it was. */
@@ -61,7 +64,7 @@ export function streamHandleOf(stream: Duplex): StreamHandle | null {
 export function writeTo(handle: StreamHandle, bytes: Uint8Array, writer: StreamWriter): number {
   const { streamBaseState, kLastWriteWasAsync } = wrap as StreamWrap
   const used = spare as WriteRequest
-  const status = handle.writeBuffer(used, bytes)
+  const status = handle.writeBuffer(used, bytes) ?? noHandle
   if (status !== 0 || streamBaseState[kLastWriteWasAsync] === 0) return status
   used.writer = writer
   used.buffer = bytes
@@ -86,6 +89,8 @@ function complete(this: WriteRequest, status: number): void {
 
 function findStreamWrap(): StreamWrap | null {
   const { binding } = process as unknown as { readonly binding?: (name: string) => Partial<StreamWrap> }
+  // Where a warning about it would be thrown, and not from here.
+  if (process.throwDeprecation) return null
   try {
     const found = binding?.('stream_wrap')
     const { WriteWrap, streamBaseState, kLastWriteWasAsync } = found ?? {}

@@ -5,8 +5,8 @@ import type { Batch } from '../batch.ts'
 import type { TransportConnection, TransportOwner } from '../transport.ts'
 import { type StreamHandle, type StreamWriter, writeTo } from './stream-handle.ts'
 
-/** A batch beyond this is written frame by frame: joining it would copy more than a system call costs. */
-const joinAtMost = 256 * 1024
+/** Frames of so many bytes are written one by one: joining them would copy more than a system call costs. */
+const joinBelow = 16 * 1024
 
 /** Messages of at least so many bytes are compressed, where compression was agreed on. */
 const compressFrom = 1024
@@ -14,12 +14,6 @@ const compressFrom = 1024
 /** The `ws` package's WebSocket, with a field for ours, so that listeners are functions and not closures. */
 export class HubWebSocket extends WebSocket {
   connection: WsConnection | null = null
-
-  /** Also called by `ws` itself, for the peer's Close and for its mistakes. */
-  override close(code?: number, reason?: string | Buffer): void {
-    this.connection?.closes()
-    super.close(code, reason)
-  }
 }
 
 /**
@@ -63,9 +57,8 @@ export class WsConnection implements TransportConnection, StreamWriter {
   }
 
   send(batch: Batch): boolean {
-    if (this.#closing) return true
+    if (this.#closing || this.#webSocket.readyState !== WebSocket.OPEN) return true
     if (this.#handle !== null) return this.#sendPast(this.#handle, batch)
-    if (this.#webSocket.readyState !== WebSocket.OPEN) return true
     const ready = this.#compressed ? this.#sendEach(batch) : this.#write(batch)
     if (ready || this.#behind) return ready
     this.#behind = true
@@ -109,10 +102,6 @@ export class WsConnection implements TransportConnection, StreamWriter {
     this.#mistake = closeCodeOf(error)
   }
 
-  closes(): void {
-    this.#closing = true
-  }
-
   written(status: number): void {
     this.#unwritten--
     if (status < 0) this.#fail(status)
@@ -127,7 +116,7 @@ export class WsConnection implements TransportConnection, StreamWriter {
   }
 
   #sendPast(handle: StreamHandle, batch: Batch): boolean {
-    if (batch.before === null || batch.bytes <= joinAtMost) this.#hand(handle, batch.frames())
+    if (isJoined(batch)) this.#hand(handle, batch.frames())
     else for (const message of batch.messages()) this.#hand(handle, message.frame())
     if (this.#unwritten === 0 || handle.writeQueueSize <= this.#socket.writableHighWaterMark) return true
     this.#behind = true
@@ -148,7 +137,7 @@ export class WsConnection implements TransportConnection, StreamWriter {
 
   #write(batch: Batch): boolean {
     const socket = this.#socket
-    if (batch.before === null || batch.bytes <= joinAtMost) return socket.write(batch.frames())
+    if (isJoined(batch)) return socket.write(batch.frames())
     socket.cork()
     let ready = true
     for (const message of batch.messages()) ready = socket.write(message.frame())
@@ -179,6 +168,10 @@ export class WsConnection implements TransportConnection, StreamWriter {
     this.#behind = false
     if (!this.#closing) this.#owner.drained()
   }
+}
+
+function isJoined({ before, bytes, count }: Batch): boolean {
+  return before === null || bytes < count * joinBelow
 }
 
 function onMessage(this: WebSocket, data: Buffer, isBinary: boolean): void {
