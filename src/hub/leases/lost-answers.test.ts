@@ -100,6 +100,35 @@ test('a later life of one’s own is no replacement, of another process it is; a
   expect(await one.acquire(facts, third + 5)).toBeGreaterThan(third + 5)
 })
 
+test('a lease that is written after nobody waits for it any more is the one that is given next', async () => {
+  const store = new StubStore()
+  const clock = new VirtualClock()
+  let answer = () => {}
+  store.before = once('read', () => new Promise((resolve) => (answer = resolve)))
+  const { registry, start } = registryOver(store, clock)
+  const started = start()
+  await clock.advance(350)
+  answer()
+  await clock.advance(1)
+  expect(JSON.parse(store.entries.get('a')?.text ?? '{}').incarnation).toBe(1)
+  await clock.advance(300)
+  expect(await started).toMatchObject({ id: 'a', incarnation: 1 })
+  await clock.advance(1_000)
+  expect(JSON.parse(store.entries.get('a')?.text ?? '{}')).toMatchObject({ incarnation: 1, closed: false })
+  await registry.close()
+})
+
+test('a lease that was given and has ended since is not given again', async () => {
+  const store = new StubStore()
+  const leases = new StoredLeases(store)
+  expect(await leases.acquire(facts, null)).toBe(1)
+  expect(await leases.acquire(facts, null)).toBe(1)
+  expect(await leases.beat(facts, 1)).toBe('held')
+  expect(await leases.acquire(facts, null)).toBe(2)
+  const other = (await new StoredLeases(store).acquire(facts, null)) as number
+  expect(await leases.acquire(facts, null)).toBeGreaterThan(other)
+})
+
 test('a node whose answer was lost after its lease had ended comes back', async () => {
   const clock = new VirtualClock()
   const store = new StubStore()

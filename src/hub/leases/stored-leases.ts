@@ -53,6 +53,8 @@ export class StoredLeases implements LeaseTable {
   #held: Held | null = null
   /** One that is late is waited for again, and not made twice. */
   #acquiring: Promise<number | null> | null = null
+  /** An incarnation that was given and not beaten for yet: whoever asked may have stopped waiting before. */
+  #fresh: number | null = null
 
   constructor(store: LeaseStore) {
     this.#store = store
@@ -71,6 +73,7 @@ export class StoredLeases implements LeaseTable {
 
   async beat(facts: NodeFacts, incarnation: number): Promise<'held' | 'expired' | 'replaced'> {
     let held = this.#held?.incarnation === incarnation ? this.#held : null
+    this.#fresh = null
     for (let attempt = 0; attempt < attempts; attempt++) {
       if (held === null) {
         const { text, revision } = await this.#store.read(facts.id)
@@ -102,6 +105,7 @@ export class StoredLeases implements LeaseTable {
   }
 
   async release(id: string, incarnation: number): Promise<void> {
+    this.#fresh = null
     for (let attempt = 0; attempt < attempts; attempt++) {
       const { text, revision } = await this.#store.read(id)
       const there = storedOf(text)
@@ -116,6 +120,12 @@ export class StoredLeases implements LeaseTable {
   }
 
   async #acquire(facts: NodeFacts, after: number | null): Promise<number | null> {
+    const [fresh, held] = [this.#fresh, this.#held]
+    this.#fresh = null
+    // A second life of a node that has just begun its first would be told to all others.
+    if (fresh !== null && held?.incarnation === fresh && fresh > (after ?? 0)) {
+      if (await this.#write(facts, { ...held, beat: held.beat + 1 }, false)) return this.#given(fresh)
+    }
     for (let attempt = 0; attempt < attempts; attempt++) {
       const { text, revision, floor } = await this.#store.read(facts.id)
       const there = storedOf(text)
@@ -123,9 +133,14 @@ export class StoredLeases implements LeaseTable {
       const taken = there !== null && !there.closed && there.holder !== this.#holder
       if (after !== null && taken && last > after) return null
       const incarnation = Math.max(floor, last + 1, (after ?? 0) + 1)
-      if (await this.#write(facts, { incarnation, beat: 1, revision }, false)) return incarnation
+      if (await this.#write(facts, { incarnation, beat: 1, revision }, false)) return this.#given(incarnation)
     }
     throw contended()
+  }
+
+  #given(incarnation: number): number {
+    this.#fresh = incarnation
+    return incarnation
   }
 
   async #write(facts: NodeFacts, { incarnation, beat, revision }: Held, closed: boolean): Promise<boolean> {
