@@ -25,7 +25,9 @@ function follower(): Reader {
 
 /** Follows offsets, which are the numbers of their sender as well. */
 function follow(reader: Reader, offsets: readonly number[], epoch = 'e'): void {
-  for (const offset of offsets) reader.placed(sent(offset, { node: epoch }), position(offset, epoch))
+  for (const offset of offsets) {
+    reader.placed(sent(offset, { node: epoch, sender: epoch }), position(offset, epoch))
+  }
 }
 
 /** The same client, come back. */
@@ -104,7 +106,18 @@ describe('a client of a room with history', () => {
     reader.placed(sent(8), position(7))
     expect(reader.faults).toEqual(['room: e:7 came behind e:7'])
     reader.placed(sent(8), position(8))
-    expect(reader.faults.slice(1)).toEqual(['room: 8 of node a came twice', 'room: 8 of a came twice'])
+    expect(reader.faults.slice(1)).toEqual([
+      'room: 8 of node a came twice',
+      'room: 8 of sender s came twice',
+      'room: 8 of a came twice',
+    ])
+  })
+
+  test('gets those of one sender in order, through whichever nodes', () => {
+    const reader = follower()
+    reader.placed(sent(1, { n: 2 }), position(6))
+    reader.placed(sent(1, { n: 1, node: 'b' }), position(7))
+    expect(reader.faults).toEqual(['room: 1 of sender s came behind 2'])
   })
 
   test('gets none twice that came without a place first, on whichever connection', () => {
@@ -191,6 +204,27 @@ describe('a client that comes back to a room with history', () => {
     expect(reader.faults).toEqual([])
     follow(reader, [12])
     expect(reader.faults).toEqual(['room: e:12 came behind e:10, untold'])
+  })
+
+  test('is told nothing but that something is missing, which explains nothing behind the next message', () => {
+    const reader = follower()
+    comeBack(reader)
+    reader.joined('room', joined(null, false))
+    follow(reader, [6])
+    expect(reader.faults).toEqual([])
+    follow(reader, [20])
+    expect(reader.faults).toEqual(['room: e:20 came behind e:6, untold'])
+    follow(reader, [1], 'f')
+    expect(reader.faults.slice(1)).toEqual(['room: f:1 came behind e:20, untold'])
+  })
+
+  test('is told nothing but that something is missing, which explains nothing when it had the next message', () => {
+    const reader = follower()
+    comeBack(reader)
+    follow(reader, [6])
+    reader.joined('room', joined(null, false))
+    follow(reader, [20])
+    expect(reader.faults).toEqual(['room: e:20 came behind e:6, untold'])
   })
 
   test('gets nothing again even then', () => {

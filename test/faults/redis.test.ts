@@ -4,6 +4,7 @@ import { faultsContract } from './support/faults-contract.ts'
 faultsContract({
   name: 'Redis',
   forgets: true,
+  brief: false,
   async launch() {
     const server = await RedisServer.launch()
     return {
@@ -11,12 +12,14 @@ faultsContract({
       port: server.port,
       stop: () => server.process.kill(),
       start: () => server.process.start(),
-      async leftovers(namespace) {
+      async nodes(namespace) {
         const nodes = await server.ask(`HVALS {${namespace}}nodes`)
-        const channels = await server.ask('PUBSUB CHANNELS')
         // A lease that was given back stands there as closed: incarnation, beat, closed, facts.
-        const live = nodes.split('\r\n').filter((line) => /^\d+\|\d+\|0\|/.test(line))
-        return [...live, ...channels.split('\r\n').filter((line) => line.includes(namespace))]
+        return nodes.split('\r\n').filter((line) => /^\d+\|\d+\|0\|/.test(line))
+      },
+      async subscriptions(namespace) {
+        const channels = await server.ask('PUBSUB CHANNELS')
+        return channels.split('\r\n').filter((line) => line.includes(namespace))
       },
       dispose: () => server.dispose(),
     }

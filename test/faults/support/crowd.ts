@@ -36,6 +36,8 @@ export class Crowd implements Host {
   /** How connections ended that nobody here had ended, by code of the Close. */
   readonly losses: Record<string, number> = {}
   #expected: Expected = new Map()
+  /** Whoever waits for a part of what is expected, and how much is left by then. */
+  #part: { readonly left: number; readonly arrived: () => void } | null = null
   #near: { readonly key: string; readonly got: Set<Client> } | null = null
   #dialling = 0
   #turn = 0
@@ -107,7 +109,9 @@ export class Crowd implements Host {
     }
   }
 
+  /** From now on, if it is not on already. */
   startTraffic(): void {
+    if (this.#traffic !== null) return
     const { messagesPerSecond, rooms } = this.#options
     let due = 0
     this.#traffic = setInterval(() => {
@@ -143,6 +147,31 @@ export class Crowd implements Host {
     return expected.size
   }
 
+  /**
+   * Everybody inside says something to each of its rooms, all at once. Resolves when a quarter of that has arrived
+   * wherever it should, before anything else does.
+   * @returns of how many messages somebody has not got one: they are on the way
+   */
+  async flood(milliseconds: number): Promise<number> {
+    const expected: Expected = new Map()
+    this.#expected = expected
+    for (const room of this.#options.rooms) {
+      const inside = this.#inside(room)
+      for (const speaker of inside) expected.set(keyOf(speaker.say(room)), inside.length)
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    this.#part = { left: Math.floor(expected.size * 0.75), arrived: resolve }
+    const late = setTimeout(
+      () => reject(new Error(`no quarter of a flood has arrived: ${expected.size} are left`)),
+      milliseconds,
+    )
+    await promise.finally(() => {
+      clearTimeout(late)
+      this.#part = null
+    })
+    return expected.size
+  }
+
   /** Says something to a room without history. Resolves to whether all members at the same node got it in time. */
   async sayNear(node: string, milliseconds: number): Promise<boolean> {
     for (const room of this.#options.rooms.filter((name) => /^[rp]/.test(name))) {
@@ -159,12 +188,19 @@ export class Crowd implements Host {
     throw new Error(`no room has two members at ${node}`)
   }
 
-  /** What readers found wrong, those of them that cannot be excused any more. */
-  faults(settled: boolean): string[] {
+  /** What readers found wrong since the last call. @param settled whether all has come to rest: nothing is excused */
+  faults(settled = false): string[] {
     return this.clients.flatMap(({ name, reader }) => {
-      const all = settled ? [...reader.faults, ...reader.unsettled()] : reader.faults
+      const all = reader.faults.splice(0)
+      if (settled) all.push(...reader.unsettled())
       return all.map((fault) => `${name}: ${fault}`)
     })
+  }
+
+  /** Counts from nothing again: how connections ended, and what readers got. */
+  countAnew(): void {
+    for (const how of Object.keys(this.losses)) delete this.losses[how]
+    for (const { reader } of this.clients) Object.assign(reader.counts, { received: 0, placed: 0, told: 0 })
   }
 
   counts(): Client['reader']['counts'] {
@@ -188,8 +224,12 @@ export class Crowd implements Host {
     if (this.#near?.key === key) this.#near.got.add(client)
     const left = this.#expected.get(key)
     if (left === undefined) return
-    if (left === 1) this.#expected.delete(key)
-    else this.#expected.set(key, left - 1)
+    if (left > 1) {
+      this.#expected.set(key, left - 1)
+      return
+    }
+    this.#expected.delete(key)
+    if (this.#part !== null && this.#expected.size <= this.#part.left) this.#part.arrived()
   }
 
   ended(client: Client, code: number | null): void {

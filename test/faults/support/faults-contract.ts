@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Client } from './client.ts'
-import { hasHistory } from './lines.ts'
+import { hasHistory, hasPresence } from './lines.ts'
 import type { NodeProcess } from './node-process.ts'
 import { type FaultsBroker, Stage, type StageOptions, slack } from './stage.ts'
 
@@ -11,10 +11,11 @@ const full = process.env.FAULTS === 'full'
 const scale: Omit<StageOptions, 'broker'> = {
   clients: Number(process.env.FAULTS_CLIENTS ?? 1_500),
   rooms: 200,
-  messagesPerSecond: 200,
+  messagesPerSecond: 400,
   ...(full
     ? { lease: { beat: 3_000, suspect: 7_000, dead: 15_000 }, presenceGrace: 5_000, questionTimeout: 5_000 }
-    : { lease: { beat: 500, suspect: 1_500, dead: 4_000 }, presenceGrace: 3_000, questionTimeout: 3_000 }),
+    : // Shorter, but with seconds between what has to happen and what must not: the machine may be a busy one.
+      { lease: { beat: 500, suspect: 2_000, dead: 8_000 }, presenceGrace: 6_000, questionTimeout: 6_000 }),
 }
 
 const minute = 60_000
@@ -25,14 +26,17 @@ export interface FaultsSubject {
   readonly name: string
   /** Whether a broker that was killed has forgotten the messages that it kept. */
   readonly forgets: boolean
+  /** Without the partition and the pauses, unless `FAULTS=full`: what these do is the hub's, not the broker's. */
+  readonly brief: boolean
   launch(): Promise<FaultsBroker>
 }
 
 /**
  * Three nodes in processes of their own, 1,500 clients in 200 rooms and constant traffic, through one fault after the
- * other. Each client checks what it gets, message by message; after each fault everybody is where they should be.
+ * other. Each client checks what it gets, message by message; after each fault everybody is where they should be. Each test brings
+ * the stage to the same state first, so none needs another.
  */
-export function faultsContract({ name, forgets, launch }: FaultsSubject): void {
+export function faultsContract({ name, forgets, brief, launch }: FaultsSubject): void {
   describe(`three nodes with ${scale.clients} clients in ${scale.rooms} rooms, over ${name}`, () => {
     let broker: FaultsBroker
     let stage: Stage
@@ -44,11 +48,8 @@ export function faultsContract({ name, forgets, launch }: FaultsSubject): void {
       broker = await launch()
       stage = await Stage.start({ ...scale, broker })
       ;[a, b, c] = stage.nodes as [NodeProcess, NodeProcess, NodeProcess]
-      stage.crowd.come()
-      await stage.whole(minute)
-      await stage.presence(stage.nodes, slack)
-      await stage.told()
     }, minute)
+    beforeEach(() => stage.settle(), 3 * minute)
     afterAll(async () => {
       await stage?.close()
       await broker?.dispose()
@@ -57,16 +58,21 @@ export function faultsContract({ name, forgets, launch }: FaultsSubject): void {
     test(
       'without a fault everything arrives, once, in order',
       async () => {
-        await stage.delivers()
-        stage.crowd.startTraffic()
+        const { crowd } = stage
         for (let round = 0; round < 3; round++) {
-          expect(await stage.crowd.round(['a', 'b', 'c'], 2 * slack)).toBe(0)
+          expect(await crowd.round(['a', 'b', 'c'], 2 * slack)).toBe(0)
         }
+        expect(await crowd.flood(slack)).toBeGreaterThan(scale.clients)
+        await stage.delivers()
         expect(await a.ask()).toMatchObject({ results: ['a', 'b', 'c'], missing: [] })
-        expect(await stage.told()).toEqual([])
-        expect(stage.crowd.losses).toEqual({})
-        expect(stage.crowd.faults(false)).toEqual([])
-        expect(stage.crowd.counts().told).toBe(0)
+        for (const { sent } of await Promise.all(stage.nodes.map((node) => node.look()))) {
+          expect(Object.keys(sent)).toEqual(['relayed'])
+          expect(sent.relayed).toBeGreaterThan(scale.clients / 3)
+        }
+        expect((await stage.told()).flat()).toEqual([])
+        expect(crowd.losses).toEqual({})
+        expect(crowd.faults()).toEqual([])
+        expect(crowd.counts().told).toBe(0)
       },
       minute,
     )
@@ -78,16 +84,16 @@ export function faultsContract({ name, forgets, launch }: FaultsSubject): void {
         const before = crowd.at('b')
         const away = before.filter((_, index) => index % 3 === 0)
         crowd.stay(away)
+        expect(await crowd.flood(slack)).toBeGreaterThan(scale.clients)
         await b.kill()
         await missing(a, 'b')
         await stage.whole()
         await stage.presence([a, c], stage.goneWithin + slack)
         await stage.together([a, c])
         expect(await a.ask()).toMatchObject({ results: ['a', 'c'], missing: [] })
-        const told = await stage.told([a, c])
-        // Who came back was not told to have left, nor to have come again; who did not, once at each node.
-        expectLeft(told, gone(away, stage))
-        expect(told.filter((line) => isPresence(line) && !isLeave(line))).toEqual([])
+        // Who came back was not told to have left, nor to have come again.
+        const left = gone(away, stage)
+        for (const told of await stage.told([a, c])) expect(told.filter(isPresence).sort()).toEqual(left)
         await stage.delivers([a, c])
         expect(crowd.counts().told).toBe(0)
 
@@ -97,9 +103,11 @@ export function faultsContract({ name, forgets, launch }: FaultsSubject): void {
         await stage.whole()
         await stage.presence(stage.nodes, slack)
         await stage.delivers()
-        expect((await stage.told()).filter(isLeave)).toEqual([])
+        const came = left.map((line) => line.replace('offline', 'online').replace('left', 'joined')).sort()
+        for (const told of await stage.told([a, c])) expect(told.filter(isPresence).sort()).toEqual(came)
+        expect((await stage.told([b])).flat().filter(isLeave)).toEqual([])
         expect(crowd.losses).toEqual({ cut: before.length - away.length })
-        expect(crowd.faults(false)).toEqual([])
+        expect(crowd.faults()).toEqual([])
       },
       3 * minute,
     )
@@ -108,28 +116,29 @@ export function faultsContract({ name, forgets, launch }: FaultsSubject): void {
       'a node that closes, and one that is killed, and are there again at once: nobody has left, and nothing is lost',
       async () => {
         const { crowd } = stage
-        const before = { ...crowd.losses }
         const atC = crowd.at('c').length
+        expect(await crowd.flood(slack)).toBeGreaterThan(scale.clients)
         await c.close()
+        await c.kill()
         await stage.together([a, b], scale.lease.beat + slack)
         await stage.whole()
-        expect(crowd.losses).toEqual({ ...before, 1001: atC })
+        expect(crowd.losses).toEqual({ 1001: atC })
         await c.start()
         await stage.together()
 
         const atB = crowd.at('b').length
+        expect(await crowd.flood(slack)).toBeGreaterThan(scale.clients)
         await b.kill()
         await b.start()
         await stage.together()
         await stage.whole()
-        expect(crowd.losses).toEqual({ cut: (before.cut ?? 0) + atB, 1001: atC })
+        expect(crowd.losses).toEqual({ cut: atB, 1001: atC })
         await stage.presence(stage.nodes, slack)
         await stage.delivers()
         // Nodes that are new know of nobody who was there before.
-        expect((await stage.told([a])).filter(isPresence)).toEqual([])
-        expect((await stage.told([b, c])).filter(isLeave)).toEqual([])
-        await stage.spread()
-        expect(crowd.faults(false)).toEqual([])
+        expect((await stage.told([a])).flat().filter(isPresence)).toEqual([])
+        expect((await stage.told([b, c])).flat().filter(isLeave)).toEqual([])
+        expect(crowd.faults()).toEqual([])
         expect(crowd.counts().told).toBe(0)
       },
       3 * minute,
@@ -139,7 +148,8 @@ export function faultsContract({ name, forgets, launch }: FaultsSubject): void {
       'a broker that is killed and comes back: nobody has left, and what is gone is told',
       async () => {
         const { crowd } = stage
-        await broker.stop()
+        expect(await crowd.flood(slack)).toBeGreaterThan(scale.clients)
+        await stage.stopBroker()
         await stage.until(slack, 'all nodes say that they are not ready', async () => {
           return (await Promise.all(stage.nodes.map((node) => node.look()))).every(({ ready }) => !ready)
         })
@@ -155,23 +165,24 @@ export function faultsContract({ name, forgets, launch }: FaultsSubject): void {
         // For longer than a node may be silent: what nobody can see is no silence.
         await sleep(scale.lease.dead + scale.lease.beat)
         for (const node of stage.nodes) expect((await node.look()).nodes).toHaveLength(3)
-        await broker.start()
+        await stage.startBroker()
         await stage.together()
         await stage.presence(stage.nodes, slack)
         await stage.delivers()
-        const told = await stage.told()
+        const told = (await stage.told()).flat()
         expect(told.filter((line) => isPresence(line) || /dead|closed/.test(line))).toEqual([])
-        expect(crowd.faults(false)).toEqual([])
+        expect(crowd.losses).toEqual({})
+        expect(crowd.faults()).toEqual([])
         expect(crowd.counts().told > 0).toBe(forgets)
       },
       3 * minute,
     )
 
-    test(
+    test.skipIf(brief && !full)(
       'a node that the network keeps from the broker serves its own, says so, and comes back',
       async () => {
         const { crowd } = stage
-        const toldBefore = crowd.counts().told
+        expect(await crowd.flood(slack)).toBeGreaterThan(scale.clients)
         c.way.swallow()
         expect(await crowd.sayNear('c', slack)).toBe(true)
         await missing(a, 'c')
@@ -184,7 +195,7 @@ export function faultsContract({ name, forgets, launch }: FaultsSubject): void {
         crowd.move(lured, 'c')
         await stage.whole()
         // They were told that they came in without what they missed, but for those who had all that c knew of.
-        const told = crowd.counts().told - toldBefore
+        const { told } = crowd.counts()
         const joins = lured.flatMap(({ rooms }) => rooms.filter(hasHistory)).length
         expect(told).toBeGreaterThan(joins / 2)
         expect(told).toBeLessThanOrEqual(joins)
@@ -192,7 +203,8 @@ export function faultsContract({ name, forgets, launch }: FaultsSubject): void {
         expect(await unheard(c)).toEqual(['a', 'b'])
         await stage.together([a, b])
         await stage.presence([a, b], stage.goneWithin + slack, new Set(crowd.at('c')))
-        expectLeft(await stage.told([a, b]), gone(crowd.at('c'), stage))
+        const left = gone(crowd.at('c'), stage)
+        for (const lines of await stage.told([a, b])) expect(lines.filter(isPresence).sort()).toEqual(left)
 
         // Its balancer sends some of them elsewhere, where they go on with what they had.
         c.open = false
@@ -204,19 +216,17 @@ export function faultsContract({ name, forgets, launch }: FaultsSubject): void {
         await stage.together()
         await stage.presence(stage.nodes, slack)
         await stage.delivers()
-        expect(crowd.faults(false)).toEqual([])
-        expect(crowd.counts().told).toBe(toldBefore + told)
+        expect(crowd.faults()).toEqual([])
+        expect(crowd.counts().told).toBe(told)
       },
       3 * minute,
     )
 
-    test(
+    test.skipIf(brief && !full)(
       'SIGSTOP of a node for less than the dead time: nobody has left, and all goes on',
       async () => {
-        await stage.told()
         const { crowd } = stage
-        const losses = { ...crowd.losses }
-        const toldBefore = crowd.counts().told
+        expect(await crowd.flood(slack)).toBeGreaterThan(scale.clients)
         await a.pause()
         const paused = performance.now()
         await missing(b, 'a')
@@ -230,19 +240,19 @@ export function faultsContract({ name, forgets, launch }: FaultsSubject): void {
         await stage.together()
         await stage.presence(stage.nodes, slack)
         await stage.delivers()
-        expect((await stage.told()).filter((line) => !line.startsWith('slow'))).toEqual([])
-        expect(crowd.losses).toEqual(losses)
-        expect(crowd.faults(false)).toEqual([])
-        expect(crowd.counts().told).toBe(toldBefore)
+        expect((await stage.told()).flat().filter((line) => !line.startsWith('slow'))).toEqual([])
+        expect(crowd.losses).toEqual({})
+        expect(crowd.faults()).toEqual([])
+        expect(crowd.counts().told).toBe(0)
       },
       3 * minute,
     )
 
-    test(
+    test.skipIf(brief && !full)(
       'SIGSTOP of a node beyond the dead time: it is gone with its users, and comes back as another life',
       async () => {
         const { crowd } = stage
-        const toldBefore = crowd.counts().told
+        expect(await crowd.flood(slack)).toBeGreaterThan(scale.clients)
         await a.pause()
         await missing(b, 'a')
         crowd.move(everyThird(crowd.at('a')))
@@ -250,14 +260,15 @@ export function faultsContract({ name, forgets, launch }: FaultsSubject): void {
         await stage.presence([b, c], stage.goneWithin + slack, new Set(crowd.at('a')))
         await stage.together([b, c])
         expect(await b.ask()).toMatchObject({ results: ['b', 'c'], missing: [] })
-        expectLeft(await stage.told([b, c]), gone(crowd.at('a'), stage))
+        const left = gone(crowd.at('a'), stage)
+        for (const told of await stage.told([b, c])) expect(told.filter(isPresence).sort()).toEqual(left)
         a.resume()
         await stage.together()
         await stage.presence(stage.nodes, slack)
         await stage.delivers()
-        expect(await stage.told([a])).toContain('lease lost expired')
-        expect(crowd.faults(false)).toEqual([])
-        expect(crowd.counts().told).toBe(toldBefore)
+        expect((await stage.told([a])).flat()).toContain('lease lost expired')
+        expect(crowd.faults()).toEqual([])
+        expect(crowd.counts().told).toBe(0)
       },
       3 * minute,
     )
@@ -269,22 +280,36 @@ export function faultsContract({ name, forgets, launch }: FaultsSubject): void {
         crowd.stopTraffic()
         await stage.delivers()
         expect(crowd.faults(true)).toEqual([])
+        const ofClients = async () => {
+          const names = await broker.subscriptions(stage.namespace)
+          return names.filter((name) => /c[:.](room|user)\./.test(name))
+        }
+        expect(await ofClients()).not.toEqual([])
         crowd.leave()
         await stage.until(slack, 'all are gone', () => crowd.clients.every(({ node }) => node === null))
         await stage.presence(stage.nodes, scale.presenceGrace + 1_000 + slack)
         for (const node of stage.nodes) {
+          await stage.until(slack, `${node.name} has let go of its channels`, async () => {
+            const { channels, presenceRooms } = (await node.look()).stats.cluster
+            // Its own, everybody's, and those of the rooms that were asked about just now.
+            return channels === 2 + presenceRooms
+          })
           const { stats } = await node.look()
           expect(stats).toMatchObject({ connections: 0, handshakes: 0, users: 0, rooms: 0, queuedBytes: 0 })
-          const { channels, historyRooms, presenceRooms } = stats.cluster
-          // Its own, everybody's, and those of the rooms that were asked about just now.
-          expect({ channels, historyRooms }).toEqual({ channels: 2 + presenceRooms, historyRooms: 0 })
+          expect(stats.cluster.historyRooms).toBe(0)
           await stage.until(slack, `${node.name} has closed its descriptors`, () => {
             return node.descriptors <= node.descriptorsAtRest
           })
         }
+        // While they run: what is subscribed to ends with its connection in any case.
+        await stage.until(slack, 'the broker has no subscription for clients', async () => {
+          return (await ofClients()).length === 0
+        })
+        expect(await broker.nodes(stage.namespace)).toHaveLength(3)
         await Promise.all(stage.nodes.map((node) => node.close()))
         await stage.until(slack, 'the broker knows of nobody', async () => {
-          return (await broker.leftovers(stage.namespace)).length === 0
+          const left = [await broker.nodes(stage.namespace), await broker.subscriptions(stage.namespace)]
+          return left.flat().length === 0
         })
       },
       minute,
@@ -319,22 +344,15 @@ const say = (node: NodeProcess) => node.say({ room: 'r-0', sender: `test of ${no
 
 const everyThird = (clients: readonly Client[]) => clients.filter((_, index) => index % 3 === 0)
 
-/** What is told when these are gone: their users, who have no other device in that place. */
-function gone(clients: readonly Client[], stage: Stage): Set<string> {
+/** What each node is told when these are gone: their users, who have no other device in that place. Sorted. */
+function gone(clients: readonly Client[], stage: Stage): string[] {
   const without = new Set(clients)
   const still = stage.crowd.users(without)
   const lines = clients.flatMap(({ user, rooms }) => [
     ...(still.get('')?.has(user) ? [] : [`offline ${user}`]),
     ...rooms
-      .filter((room) => /^[pb]/.test(room) && !still.get(room)?.has(user))
+      .filter((room) => hasPresence(room) && !still.get(room)?.has(user))
       .map((room) => `left ${room} ${user}`),
   ])
-  return new Set(lines)
-}
-
-/** Nobody else was told to have left, and nobody twice at one node. */
-function expectLeft(told: readonly string[], allowed: ReadonlySet<string>): void {
-  const left = told.filter(isLeave)
-  expect(left.filter((line) => !allowed.has(line))).toEqual([])
-  expect([...allowed].filter((line) => line.startsWith('offline') && !left.includes(line))).toEqual([])
+  return [...new Set(lines)].sort()
 }

@@ -90,6 +90,8 @@ const rig = await HubRig.start({
   cluster: drivers[broker](port),
   userPresence: true,
   dangerouslyAcceptAnyOrigin: true,
+  // Longer than a busy machine takes to read a Close: nobody is cut off.
+  closeTimeout: '10s',
   rooms: { 'h-*': { history }, 'p-*': { presence: true }, 'b-*': { presence: true, history } },
   authenticate: ({ url }) => ({
     user: new URL(url, 'ws://host').searchParams.get('user') ?? '',

@@ -17,6 +17,7 @@ export class NodeProcess {
   open = false
   readonly #options: Omit<NodeOptions, 'port'>
   #dialogue: Dialogue | null = null
+  #state: 'down' | 'running' | 'paused' | 'closed' = 'down'
 
   constructor(options: Omit<NodeOptions, 'port'>, way: TcpProxy) {
     this.name = options.node
@@ -28,6 +29,7 @@ export class NodeProcess {
   async start(): Promise<void> {
     const options: NodeOptions = { ...this.#options, port: this.way.port }
     this.#dialogue = new Dialogue(program, [JSON.stringify(options)])
+    this.#state = 'running'
     this.port = await this.#ask<number>({ do: 'port' })
     while (!(await this.look()).ready) await new Promise((resolve) => setTimeout(resolve, 20))
     this.descriptorsAtRest = this.descriptors
@@ -61,28 +63,40 @@ export class NodeProcess {
     return this.#ask({ do: 'presence', rooms })
   }
 
-  /** Closes its hub, in order, and then ends. */
+  /** Runs again, with a way to the broker, if a test has left it otherwise. */
+  async restore(): Promise<void> {
+    this.way.heal()
+    if (this.#state === 'closed') await this.kill()
+    if (this.#state === 'down') await this.start()
+    else if (this.#state === 'paused') this.resume()
+    this.open = true
+  }
+
+  /** Closes its hub, in order. The process stays. */
   async close(): Promise<void> {
     this.open = false
+    this.#state = 'closed'
     await this.#ask({ do: 'close' })
-    await this.kill()
   }
 
   /** SIGKILL. */
   async kill(): Promise<void> {
     this.open = false
+    this.#state = 'down'
     await this.#dialogue?.kill()
   }
 
   /** SIGSTOP. */
   async pause(): Promise<void> {
     this.open = false
+    this.#state = 'paused'
     await stopProcess(this.#running.pid)
   }
 
   /** SIGCONT. */
   resume(): void {
     process.kill(this.#running.pid, 'SIGCONT')
+    this.#state = 'running'
     this.open = true
   }
 

@@ -26,7 +26,9 @@ interface Followed {
   jump: string | null
   /** The first position since the join, when there was none before it. */
   first: Position | null
-  /** It was told that something is missing, not where it goes on: the next message may be anywhere ahead. */
+  /** Whether a message with a place came since it asked to come in. */
+  met: boolean
+  /** It was told that something is missing, not where it goes on: the next message, and no other, may be anywhere. */
   excused: boolean
 }
 
@@ -64,6 +66,7 @@ export class Reader {
   joins(room: string): void {
     const followed = this.#room(room)
     followed.joining = true
+    followed.met = false
     followed.excused = false
   }
 
@@ -83,6 +86,7 @@ export class Reader {
     }
     this.counts.placed += 1
     this.#check(this.#lasting, sent, 'node', sent.node, sent.seq)
+    this.#check(this.#lasting, sent, 'sender', sent.sender, sent.n)
     this.#once(sent)
     this.#follow(sent.room, position)
   }
@@ -91,12 +95,12 @@ export class Reader {
   joined(room: string, { position, complete }: Joined): void {
     const followed = this.#room(room)
     followed.joining = false
-    const { first, jump, last } = followed
+    const { first, jump, last, met } = followed
     Object.assign(followed, { jump: null, first: null })
     if (!complete) {
       this.counts.told += 1
       // Where it goes on from is known from what was delivered meanwhile, from the answer, or not at all.
-      if (jump === null && position === null) followed.excused = true
+      if (jump === null && position === null) followed.excused = !met
       else if (jump === null && !reaches(last, position)) followed.last = position
       return
     }
@@ -129,8 +133,10 @@ export class Reader {
 
   #follow(room: string, position: Position): void {
     const followed = this.#room(room)
-    const { last } = followed
+    const { last, excused } = followed
     followed.last = position
+    followed.met = true
+    followed.excused = false
     if (last === null) {
       followed.first ??= position
       return
@@ -141,7 +147,7 @@ export class Reader {
     if (same && position.offset <= last.offset) {
       this.faults.push(text)
       followed.last = last
-    } else if (followed.excused) followed.excused = false
+    } else if (excused) return
     else if (followed.joining && followed.jump === null) followed.jump = text
     else this.faults.push(`${text}, untold`)
   }
@@ -165,7 +171,7 @@ export class Reader {
   #room(room: string): Followed {
     const found = this.#rooms.get(room)
     if (found !== undefined) return found
-    const followed = { last: null, joining: false, jump: null, first: null, excused: false }
+    const followed = { last: null, joining: false, jump: null, first: null, met: false, excused: false }
     this.#rooms.set(room, followed)
     return followed
   }

@@ -4,7 +4,7 @@ import type { LeaseTimes } from '../../../src/hub/cluster.ts'
 import { TcpProxy } from '../../../src/hub/contract/tcp-proxy.ts'
 import type { Client } from './client.ts'
 import { Crowd } from './crowd.ts'
-import type { BrokerName } from './hub-main.ts'
+import type { BrokerName, NodeLook, NodeTold } from './hub-main.ts'
 import { hasPresence, roomNames } from './lines.ts'
 import { NodeProcess } from './node-process.ts'
 
@@ -15,8 +15,10 @@ export interface FaultsBroker {
   /** Kills it. */
   stop(): Promise<void>
   start(): Promise<void>
-  /** What it still knows of nodes, rooms and subscriptions of a namespace, but for kept messages; as words. */
-  leftovers(namespace: string): Promise<readonly string[]>
+  /** Nodes of a namespace that it knows of. */
+  nodes(namespace: string): Promise<readonly string[]>
+  /** What connections to it are subscribed to, in a namespace: the names of all that have something of a channel. */
+  subscriptions(namespace: string): Promise<readonly string[]>
   dispose(): Promise<void>
 }
 
@@ -30,8 +32,11 @@ export interface StageOptions {
   readonly questionTimeout: number
 }
 
-/** Milliseconds for what machines may be late by, beyond what is promised. */
-export const slack = 5_000
+/** Milliseconds for what machines may be late by, beyond what is promised. Nobody waits for it that is in time. */
+export const slack = 10_000
+
+/** Milliseconds for all to come in on a busy machine, some of them by a second attempt. */
+const patience = 40_000
 
 /** Three nodes in processes of their own, one broker, and the crowd. */
 export class Stage {
@@ -40,6 +45,7 @@ export class Stage {
   readonly options: StageOptions
   readonly namespace: string
   readonly #presenceRooms: readonly string[]
+  #brokerUp = true
 
   private constructor(options: StageOptions, namespace: string, nodes: readonly NodeProcess[]) {
     this.options = options
@@ -66,9 +72,48 @@ export class Stage {
       }),
     )
     const stage = new Stage(options, namespace, nodes)
-    await Promise.all(nodes.map((node) => node.start()))
-    await stage.together()
+    try {
+      await Promise.all(nodes.map((node) => node.start()))
+      await stage.together()
+    } catch (error) {
+      await stage.close()
+      throw error
+    }
     return stage
+  }
+
+  /**
+   * Whatever a test has left: all run and see each other, everybody is inside, as many at each node, traffic flows,
+   * presence is right and told, and what was found or counted before is forgotten.
+   */
+  async settle(): Promise<void> {
+    const { crowd, nodes } = this
+    // What the test before has not looked at is not the fault of the next one.
+    crowd.faults()
+    if (!this.#brokerUp) await this.startBroker()
+    await Promise.all(nodes.map((node) => node.restore()))
+    crowd.come()
+    await this.together()
+    await this.whole(2 * patience)
+    await this.#spread()
+    await this.presence(nodes, this.goneWithin + slack)
+    crowd.startTraffic()
+    crowd.countAnew()
+    await this.until(patience, 'traffic flows', () => crowd.counts().received > crowd.clients.length)
+    await this.delivers()
+    await this.told()
+    crowd.countAnew()
+  }
+
+  /** A kill. */
+  async stopBroker(): Promise<void> {
+    this.#brokerUp = false
+    await this.options.broker.stop()
+  }
+
+  async startBroker(): Promise<void> {
+    await this.options.broker.start()
+    this.#brokerUp = true
   }
 
   /** In which a node that is silent from now on has been gone with its users for its grace: what is promised. */
@@ -80,27 +125,38 @@ export class Stage {
 
   /** These nodes are ready and see each other, and nobody else. */
   async together(nodes = this.nodes, within = slack + this.options.lease.dead): Promise<void> {
-    await this.until(within, `${names(nodes)} are ready and see each other`, async () => {
-      const looks = await Promise.all(nodes.map((node) => node.look()))
+    let looks: NodeLook[] = []
+    const seen = () =>
+      looks.map(({ ready, nodes: others }) => `${ready ? 'ready' : 'not ready'} with ${others}`)
+    const what = () => `${names(nodes)} are ready and see each other; they are ${seen().join('; ')}`
+    await this.until(within, what, async () => {
+      looks = await Promise.all(nodes.map((node) => node.look()))
       return looks.every((look) => look.ready && [...look.nodes].sort().join() === names(nodes))
     })
   }
 
-  async until(within: number, what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
+  /** @param what what is waited for, as it is when that was in vain */
+  async until(
+    within: number,
+    what: string | (() => string),
+    holds: () => Promise<boolean> | boolean,
+  ): Promise<void> {
     const deadline = performance.now() + within
     while (!(await holds())) {
-      if (performance.now() > deadline) throw new Error(`not within ${within} ms: ${what}`)
+      if (performance.now() > deadline) {
+        throw new Error(`not within ${within} ms: ${typeof what === 'string' ? what : what()}`)
+      }
       await sleep(25)
     }
   }
 
   /** Everybody who is to be in is in. */
-  async whole(within = 2 * slack + 4 * this.options.questionTimeout): Promise<void> {
+  async whole(within = patience): Promise<void> {
     await this.until(within, 'everybody is inside', () => this.crowd.whole)
   }
 
   /** Moves some, so that there are about as many at each node. */
-  async spread(): Promise<void> {
+  async #spread(): Promise<void> {
     const { crowd, nodes } = this
     const share = Math.floor(crowd.clients.length / nodes.length)
     const spare = nodes.flatMap(({ name }) => crowd.at(name).slice(share))
@@ -127,9 +183,8 @@ export class Stage {
       wrong = each.flat()
       return wrong.length === 0
     }
-    await this.until(within, 'presence is right', right).catch((error: Error) => {
-      throw new Error(`${error.message}; ${wrong.length} wrong: ${wrong.slice(0, 10).join('; ')}`)
-    })
+    const what = () => `presence is right; ${wrong.length} wrong: ${wrong.slice(0, 10).join('; ')}`
+    await this.until(within, what, right)
   }
 
   /** What is said to any room at any of these nodes arrives at every member at them. */
@@ -142,12 +197,12 @@ export class Stage {
       )
       return left === 0
     }
-    await this.until(within, `every message of a round has arrived; ${left} have not`, round)
+    await this.until(within, () => `every message of a round has arrived; ${left} have not`, round)
   }
 
-  /** Events that nodes were told since the last call. */
-  async told(nodes = this.nodes): Promise<string[]> {
-    return (await Promise.all(nodes.map((node) => node.told()))).flat()
+  /** Events that nodes were told since the last call: those of each one. */
+  told(nodes = this.nodes): Promise<NodeTold[]> {
+    return Promise.all(nodes.map((node) => node.told()))
   }
 
   async close(): Promise<void> {
