@@ -167,8 +167,7 @@ export type NodeFacts = Pick<NodeRecord, 'id' | 'address' | 'state' | 'connectio
  * by the store or, where it cannot, by the time on an observer's own monotonic clock during which it looked and the
  * beat did not change, and then by compare-and-delete in the store: clocks of different machines MUST NOT be compared,
  * the time during which the observer itself could not look (its store away, its process stopped) does not count, and
- * no node is declared dead that has beaten since. `hub/lease-registry.ts` does that over any store that can
- * compare and set.
+ * no node is declared dead that has beaten since. `hub/leases` does that over any store that can compare and set.
  */
 export interface Registry {
   /**

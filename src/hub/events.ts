@@ -15,7 +15,7 @@ export interface HubEvents<UserData = undefined> {
   userJoined: { readonly room: string; readonly user: string }
   /** A user's last device has been gone from there for `presenceGrace`. */
   userLeft: { readonly room: string; readonly user: string }
-  /** With `userPresence`: a user's first connection to any node. Told by every node that has connections of users. */
+  /** With `userPresence`: a user's first connection to any node. Told by every node, also by one without connections. */
   userOnline: { readonly user: string }
   /** With `userPresence`: a user's last connection has been gone for `presenceGrace`. */
   userOffline: { readonly user: string }
