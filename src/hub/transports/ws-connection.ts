@@ -5,8 +5,9 @@ import type { Batch } from '../batch.ts'
 import type { TransportConnection, TransportOwner } from '../transport.ts'
 import { type StreamHandle, type StreamWriter, writeTo } from './stream-handle.ts'
 
-/** Frames of so many bytes are written one by one: joining them would copy more than a system call costs. */
-const joinBelow = 16 * 1024
+/** More than that is written frame by frame, unless they are small: joining it would copy more than a write costs. */
+const joinAtMost = 256 * 1024
+const joinSmall = 16 * 1024
 
 /** Messages of at least so many bytes are compressed, where compression was agreed on. */
 const compressFrom = 1024
@@ -171,7 +172,7 @@ export class WsConnection implements TransportConnection, StreamWriter {
 }
 
 function isJoined({ before, bytes, count }: Batch): boolean {
-  return before === null || bytes < count * joinBelow
+  return before === null || bytes <= joinAtMost || bytes < count * joinSmall
 }
 
 function onMessage(this: WebSocket, data: Buffer, isBinary: boolean): void {
