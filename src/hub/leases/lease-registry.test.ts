@@ -19,8 +19,12 @@ class Table implements LeaseTable {
   readonly calls: string[] = []
   broken: (step: string) => boolean = () => false
   gate: Promise<void> | null = null
+  connected: Promise<void> = Promise.resolve()
 
-  async start(): Promise<void> {}
+  start(): Promise<void> {
+    return this.connected
+  }
+
   async close(): Promise<void> {}
 
   acquire(facts: NodeFacts): Promise<number> {
@@ -186,4 +190,24 @@ test('one that lives and takes a new lease there, has left and joined', () => {
     told.push(...changes.map(({ kind }) => kind))
   }
   expect(told).toEqual(['joined', 'left', 'joined'])
+})
+
+test('what is said of a new node before the store is connected takes no lease, and no second one', async () => {
+  const { clock, table, told, registry, start } = rig()
+  const { promise, resolve } = Promise.withResolvers<void>()
+  table.connected = promise
+  const slow = Promise.withResolvers<void>()
+  table.gate = slow.promise
+  const started = start()
+  await clock.advance(100)
+  registry.refresh()
+  await clock.advance(100)
+  const early = [...table.calls]
+  resolve()
+  await clock.advance(100)
+  table.gate = null
+  slow.resolve()
+  await clock.advance(10_000)
+  expect(await started).toMatchObject({ incarnation: 1 })
+  expect([early, told]).toEqual([[], []])
 })
