@@ -137,6 +137,20 @@ describe('a node that is kept from the registry only', () => {
   })
 })
 
+describe('a node that takes a new lease', () => {
+  test('does not say that it has relayed what it was given before', async () => {
+    const { a, b, ca } = await occupied()
+    const sent: Promise<{ status: string }>[] = []
+    b.half.events.on('lease.lost', () => sent.push(b.send(room('r'), 'late') as Promise<{ status: string }>))
+    world.cut(b, 'registry')
+    await world.clock.advance(30_000)
+    world.heal(b, 'registry')
+    await world.clock.advance(10_000)
+    expect([a.half.stats().nodes, b.half.ready()]).toEqual([2, true])
+    expect([await Promise.all(sent), ca.got]).toEqual([[{ status: 'degraded', position: null }], []])
+  })
+})
+
 describe('a node that is kept from the bus only', () => {
   test('and whose last user goes meanwhile, leaves no ghost', async () => {
     const { a, b, cb } = await occupied()

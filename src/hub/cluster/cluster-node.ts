@@ -378,6 +378,8 @@ export class ClusterNode implements ClusterHalf {
     if (this.#closed) return
     this.#members.listed()
     this.#presence.listed()
+    // What was begun before is of a life that the others refuse.
+    this.#relay.flush()
     this.#standing.hold(self.incarnation)
   }
 
