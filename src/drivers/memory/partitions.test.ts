@@ -101,6 +101,31 @@ describe('a node that is new', () => {
   })
 })
 
+describe('a node that is new, and loses the bus before it hears anything', () => {
+  test('starts in time, is not ready, and goes on trying', async () => {
+    world = new MemoryWorld()
+    const a = await world.node('a')
+    const b = world.make('b')
+    const { bus } = b.cluster
+    // The broker takes the connection and is away before it answers that it listens.
+    const listens = Promise.withResolvers<void>()
+    const subscribe = bus.subscribe
+    bus.subscribe = (channel) => subscribe(channel).then(() => listens.promise)
+    let started: boolean | null = null
+    void b.half.start(10_000).then((found) => {
+      started = found
+    })
+    await world.clock.advance(100)
+    world.cut(b, 'bus')
+    await world.clock.advance(13_000)
+    expect([started, b.half.ready()]).toEqual([true, false])
+    world.heal(b, 'bus')
+    listens.resolve()
+    await world.clock.advance(6_000)
+    expect([b.half.ready(), a.half.nodes().length]).toEqual([true, 2])
+  })
+})
+
 describe('a node that is kept from the registry only', () => {
   test('is not ready when the others have let its lease end, and says what is uncertain', async () => {
     const { a, b, ca } = await occupied()
