@@ -35,10 +35,10 @@ class Table implements LeaseTable {
     })
   }
 
-  beat(facts: NodeFacts, incarnation: number): Promise<'held' | 'expired'> {
+  beat(facts: NodeFacts, incarnation: number): Promise<'held' | 'expired' | 'replaced'> {
     return this.#step('beat', () => {
       const there = this.entries.get(facts.id)
-      if (there?.node.incarnation !== incarnation) return 'expired'
+      if (there?.node.incarnation !== incarnation) return there === undefined ? 'expired' : 'replaced'
       this.entries.set(facts.id, { ...there, beat: there.beat + 1 })
       return 'held'
     })
@@ -210,4 +210,16 @@ test('what is said of a new node before the store is connected takes no lease, a
   await clock.advance(10_000)
   expect(await started).toMatchObject({ incarnation: 1 })
   expect([early, told]).toEqual([[], []])
+})
+
+test('a node that doubted its lease and finds itself replaced says that the store is back', async () => {
+  const { clock, table, told, start } = rig()
+  void start()
+  await clock.advance(1_000)
+  table.broken = () => true
+  await clock.advance(20_000)
+  table.entries.set('a', entry('a', 2))
+  table.broken = () => false
+  await clock.advance(5_000)
+  expect(told).toEqual(['down no list now', 'doubted', 'lost replaced', 'up'])
 })

@@ -169,6 +169,7 @@ export class LeaseRegistry implements Registry {
       return
     }
     this.#cancelDoubt()
+    this.#doubtful = false
     this.#self = null
     this.#last = incarnation
     this.#phase = found === 'replaced' ? 'replaced' : 'acquiring'
