@@ -101,6 +101,43 @@ describe('a node that is new', () => {
   })
 })
 
+/** Has a node write and read another version of what nodes say to each other. */
+function speakAnother({ cluster: { bus } }: WorldNode): void {
+  const { publish, start } = bus
+  const other = (payload: Uint8Array) => payload.with(0, (payload[0] as number) ^ 0x80)
+  bus.publish = (channel, payload) => publish(channel, other(payload))
+  bus.start = (events, patience) => {
+    const message = (channel: string, payload: Uint8Array) => events.message(channel, other(payload))
+    return start({ message, down: (reason) => events.down(reason), up: () => events.up() }, patience)
+  }
+}
+
+test('nodes of two versions serve their own, name each other as missing, and are quiet', async () => {
+  world = new MemoryWorld()
+  const [a, b] = [await world.node('a'), world.make('b')]
+  speakAnother(b)
+  const started = b.half.start(10_000)
+  await world.clock.advance(3_000)
+  expect([await started, a.half.ready(), b.half.ready()]).toEqual([true, true, true])
+  for (const node of [a, b]) {
+    for (let number = 0; number < 300; number++) node.join(node.connect(`u${node.id}`), `p${number}`)
+  }
+  await world.clock.advance(60_000)
+  for (const [node, other] of [
+    [a, 'b'],
+    [b, 'a'],
+  ] as const) {
+    const missing = [{ node: other, reason: 'timeout' }]
+    expect(await world.after(node.half.presence.count('p1'), 5_000)).toEqual({ value: 1, missing })
+    expect((await world.after(node.half.count(room('p1')), 5_000)).missing).toEqual(missing)
+    const { publishes, refused } = node.half.stats()
+    await world.clock.advance(60_000)
+    // Probes, and few requests that nobody understands.
+    expect(node.half.stats().publishes - publishes).toBeLessThan(30 + 10)
+    expect(node.half.stats().refused).toBeGreaterThan(refused)
+  }
+})
+
 describe('a node that is new, and loses the bus before it hears anything', () => {
   test('starts in time, is not ready, and goes on trying', async () => {
     world = new MemoryWorld()
