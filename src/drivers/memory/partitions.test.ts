@@ -275,6 +275,16 @@ describe('a node that starts again under its name', () => {
   })
 })
 
+test('an answer that is larger than the broker takes has failed, at once', async () => {
+  const [a, b] = await two()
+  b.half.questions.answer('app:large', () => 'x'.repeat(1_100_000))
+  const { missing } = await world.after(a.half.questions.ask('app:large', null), 100)
+  expect(missing).toEqual([
+    { node: 'a', reason: 'unknown' },
+    { node: 'b', reason: 'failed' },
+  ])
+})
+
 describe('rooms whose presence is watched', () => {
   test('are told of at a node that nobody is connected to', async () => {
     world = new MemoryWorld()
