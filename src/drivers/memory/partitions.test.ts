@@ -101,6 +101,68 @@ describe('a node that is new', () => {
   })
 })
 
+/** Has a node write and read another version of what nodes say to each other. */
+function speakAnother({ cluster: { bus } }: WorldNode): void {
+  const { publish, start } = bus
+  const other = (payload: Uint8Array) => payload.with(0, (payload[0] as number) ^ 0x80)
+  bus.publish = (channel, payload) => publish(channel, other(payload))
+  bus.start = (events, patience) => {
+    const message = (channel: string, payload: Uint8Array) => events.message(channel, other(payload))
+    return start({ message, down: (reason) => events.down(reason), up: () => events.up() }, patience)
+  }
+}
+
+test('nodes of two versions serve their own, name each other as missing, and are quiet', async () => {
+  world = new MemoryWorld()
+  const [a, b] = [await world.node('a'), world.make('b')]
+  speakAnother(b)
+  const started = b.half.start(10_000)
+  await world.clock.advance(3_000)
+  expect([await started, a.half.ready(), b.half.ready()]).toEqual([true, true, true])
+  for (const node of [a, b]) {
+    for (let number = 0; number < 300; number++) node.join(node.connect(`u${node.id}`), `p${number}`)
+  }
+  await world.clock.advance(60_000)
+  for (const [node, other] of [
+    [a, 'b'],
+    [b, 'a'],
+  ] as const) {
+    const missing = [{ node: other, reason: 'timeout' }]
+    expect(await world.after(node.half.presence.count('p1'), 5_000)).toEqual({ value: 1, missing })
+    expect((await world.after(node.half.count(room('p1')), 5_000)).missing).toEqual(missing)
+    const { publishes, refused } = node.half.stats()
+    await world.clock.advance(60_000)
+    // Probes, and few requests that nobody understands.
+    expect(node.half.stats().publishes - publishes).toBeLessThan(30 + 10)
+    expect(node.half.stats().refused).toBeGreaterThan(refused)
+  }
+})
+
+describe('a node that is new, and loses the bus before it hears anything', () => {
+  test('starts in time, is not ready, and goes on trying', async () => {
+    world = new MemoryWorld()
+    const a = await world.node('a')
+    const b = world.make('b')
+    const { bus } = b.cluster
+    // The broker takes the connection and is away before it answers that it listens.
+    const listens = Promise.withResolvers<void>()
+    const subscribe = bus.subscribe
+    bus.subscribe = (channel) => subscribe(channel).then(() => listens.promise)
+    let started: boolean | null = null
+    void b.half.start(10_000).then((found) => {
+      started = found
+    })
+    await world.clock.advance(100)
+    world.cut(b, 'bus')
+    await world.clock.advance(13_000)
+    expect([started, b.half.ready()]).toEqual([true, false])
+    world.heal(b, 'bus')
+    listens.resolve()
+    await world.clock.advance(6_000)
+    expect([b.half.ready(), a.half.nodes().length]).toEqual([true, 2])
+  })
+})
+
 describe('a node that is kept from the registry only', () => {
   test('is not ready when the others have let its lease end, and says what is uncertain', async () => {
     const { a, b, ca } = await occupied()
@@ -134,6 +196,20 @@ describe('a node that is kept from the registry only', () => {
     world.brokers.registry.start()
     await world.clock.advance(5_000)
     expect([a.half.ready(), b.half.ready(), told]).toEqual([true, true, []])
+  })
+})
+
+describe('a node that takes a new lease', () => {
+  test('does not say that it has relayed what it was given before', async () => {
+    const { a, b, ca } = await occupied()
+    const sent: Promise<{ status: string }>[] = []
+    b.half.events.on('lease.lost', () => sent.push(b.send(room('r'), 'late') as Promise<{ status: string }>))
+    world.cut(b, 'registry')
+    await world.clock.advance(30_000)
+    world.heal(b, 'registry')
+    await world.clock.advance(10_000)
+    expect([a.half.stats().nodes, b.half.ready()]).toEqual([2, true])
+    expect([await Promise.all(sent), ca.got]).toEqual([[{ status: 'degraded', position: null }], []])
   })
 })
 
@@ -197,6 +273,16 @@ describe('a node that starts again under its name', () => {
     expect(results).toEqual([{ node: 'b', value: 'to the second' }])
     expect(missing).toEqual([{ node: 'a', reason: 'unknown' }])
   })
+})
+
+test('an answer that is larger than the broker takes has failed, at once', async () => {
+  const [a, b] = await two()
+  b.half.questions.answer('app:large', () => 'x'.repeat(1_100_000))
+  const { missing } = await world.after(a.half.questions.ask('app:large', null), 100)
+  expect(missing).toEqual([
+    { node: 'a', reason: 'unknown' },
+    { node: 'b', reason: 'failed' },
+  ])
 })
 
 describe('rooms whose presence is watched', () => {

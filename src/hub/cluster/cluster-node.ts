@@ -99,7 +99,8 @@ export class ClusterNode implements ClusterHalf {
     this.events = new Emitter(options.failed)
     this.#listeners = new NodeListeners(options.failed)
     this.#standing = new OwnStanding({
-      introduce: (incarnation) => this.#introduce(incarnation),
+      introduce: (incarnation) =>
+        this.#alone ? Promise.resolve() : this.#introductions.introduce(incarnation),
       changed: () => this.#checkReady(),
     })
     const sender = (): Sender => {
@@ -137,7 +138,7 @@ export class ClusterNode implements ClusterHalf {
     this.#introductions = new Introductions({
       clock,
       members: this.#members,
-      ask: (incarnation) => this.questions.ask('#hello', incarnation),
+      ask: (incarnation) => this.#ask(incarnation),
       refresh: () => cluster.registry.refresh(),
     })
     this.questions.answer(
@@ -378,14 +379,16 @@ export class ClusterNode implements ClusterHalf {
     if (this.#closed) return
     this.#members.listed()
     this.#presence.listed()
+    // What was begun before is of a life that the others refuse.
+    this.#relay.flush()
     this.#standing.hold(self.incarnation)
   }
 
-  async #introduce(incarnation: number): Promise<void> {
-    if (this.#alone) return
+  /** Asks the others whether they know this life. */
+  async #ask(incarnation: number): Promise<void> {
     // It rejects only when the bus is closed.
     await this.#interest.want(nodeChannel(this.#id)).catch(() => {})
-    await this.#introductions.introduce(incarnation)
+    await this.questions.ask('#hello', incarnation)
   }
 
   #checkReady(): void {

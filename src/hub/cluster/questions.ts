@@ -17,7 +17,7 @@ export type MissingReason =
   | 'unreachable'
   /** It has no answer to this question: nothing there has called `answer`. */
   | 'unknown'
-  /** Its answer failed. */
+  /** Its answer failed, or was larger than the broker takes. */
   | 'failed'
 
 export interface Missing {
@@ -108,8 +108,11 @@ export class Questions {
   async asked(from: string, { id, name, value }: Extract<NodeMessage, { kind: 'question' }>): Promise<void> {
     const answer = await this.#own(name, parse(value), from)
     const text = toJson(answer.value)
-    const outcome = text === null ? 'failed' : answer.outcome
-    await this.#context.say(nodeChannel(from), { kind: 'answer', id, outcome, value: text ?? 'null' })
+    const failed: NodeMessage = { kind: 'answer', id, outcome: 'failed', value: 'null' }
+    const said = text === null ? failed : { ...failed, outcome: answer.outcome, value: text }
+    const { status } = await this.#context.say(nodeChannel(from), said)
+    // More than the broker takes: nobody has to wait for it.
+    if (status === 'refused') await this.#context.say(nodeChannel(from), failed)
   }
 
   /** Another node answers. */

@@ -19,8 +19,12 @@ class Table implements LeaseTable {
   readonly calls: string[] = []
   broken: (step: string) => boolean = () => false
   gate: Promise<void> | null = null
+  connected: Promise<void> = Promise.resolve()
 
-  async start(): Promise<void> {}
+  start(): Promise<void> {
+    return this.connected
+  }
+
   async close(): Promise<void> {}
 
   acquire(facts: NodeFacts): Promise<number> {
@@ -31,10 +35,10 @@ class Table implements LeaseTable {
     })
   }
 
-  beat(facts: NodeFacts, incarnation: number): Promise<'held' | 'expired'> {
+  beat(facts: NodeFacts, incarnation: number): Promise<'held' | 'expired' | 'replaced'> {
     return this.#step('beat', () => {
       const there = this.entries.get(facts.id)
-      if (there?.node.incarnation !== incarnation) return 'expired'
+      if (there?.node.incarnation !== incarnation) return there === undefined ? 'expired' : 'replaced'
       this.entries.set(facts.id, { ...there, beat: there.beat + 1 })
       return 'held'
     })
@@ -186,4 +190,36 @@ test('one that lives and takes a new lease there, has left and joined', () => {
     told.push(...changes.map(({ kind }) => kind))
   }
   expect(told).toEqual(['joined', 'left', 'joined'])
+})
+
+test('what is said of a new node before the store is connected takes no lease, and no second one', async () => {
+  const { clock, table, told, registry, start } = rig()
+  const { promise, resolve } = Promise.withResolvers<void>()
+  table.connected = promise
+  const slow = Promise.withResolvers<void>()
+  table.gate = slow.promise
+  const started = start()
+  await clock.advance(100)
+  registry.refresh()
+  await clock.advance(100)
+  const early = [...table.calls]
+  resolve()
+  await clock.advance(100)
+  table.gate = null
+  slow.resolve()
+  await clock.advance(10_000)
+  expect(await started).toMatchObject({ incarnation: 1 })
+  expect([early, told]).toEqual([[], []])
+})
+
+test('a node that doubted its lease and finds itself replaced says that the store is back', async () => {
+  const { clock, table, told, start } = rig()
+  void start()
+  await clock.advance(1_000)
+  table.broken = () => true
+  await clock.advance(20_000)
+  table.entries.set('a', entry('a', 2))
+  table.broken = () => false
+  await clock.advance(5_000)
+  expect(told).toEqual(['down no list now', 'doubted', 'lost replaced', 'up'])
 })

@@ -84,7 +84,8 @@ export class LeaseRegistry implements Registry {
   }
 
   refresh(): void {
-    if (this.#phase === 'new' || this.#down) return
+    // Before the store is connected no look is due that could come sooner.
+    if (this.#cancel === null || this.#down) return
     if (this.#working !== null) this.#lookSoon = true
     else this.#schedule(Math.max(0, this.#lookedAt + atMostEvery - this.#clock.now()))
   }
@@ -168,6 +169,7 @@ export class LeaseRegistry implements Registry {
       return
     }
     this.#cancelDoubt()
+    this.#doubtful = false
     this.#self = null
     this.#last = incarnation
     this.#phase = found === 'replaced' ? 'replaced' : 'acquiring'
