@@ -20,8 +20,7 @@ export function isRefusal(verdict: Refusal | Welcome<unknown>): verdict is Refus
 /** What is wrong with what `authenticate` has returned, or null: then it is a `Refusal` or a `Welcome`. */
 export function problemOf(verdict: unknown): string | null {
   if (typeof verdict !== 'object' || verdict === null || Array.isArray(verdict)) {
-    const found = Array.isArray(verdict) ? 'a list' : String(verdict)
-    return `expected { user, data } or { status, reason } from authenticate, found ${found}`
+    return `expected { user, data } or { status, reason } from authenticate, found ${kindOf(verdict)}`
   }
   if ('status' in verdict) return problemOfRefusal(verdict as Refusal)
   const keys = Object.keys(verdict)
@@ -33,6 +32,12 @@ export function problemOf(verdict: unknown): string | null {
     return `expected { user, data } or { status, reason } from authenticate, found ${found}${says ? '' : ' without a user'}`
   }
   return user === undefined || isName(user) ? null : `expected ${nameRule} as user from authenticate`
+}
+
+/** Its kind and not itself: it may be a token or a cookie, and this is logged. */
+function kindOf(verdict: unknown): string {
+  if (Array.isArray(verdict)) return 'a list'
+  return verdict === null || verdict === undefined ? String(verdict) : `a ${typeof verdict}`
 }
 
 function problemOfRefusal({ status, reason, headers = {} }: Refusal): string | null {
