@@ -1,5 +1,5 @@
-import { EventEmitter } from 'node:events'
-import { createServer, type Server } from 'node:http'
+import { EventEmitter, once } from 'node:events'
+import { createServer, request, type Server, type ServerOptions } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { WebSocketServer } from 'ws'
@@ -8,6 +8,8 @@ import { createHub } from './create-hub.ts'
 import type { Hub } from './hub.ts'
 
 const onBun = 'Bun' in globalThis
+/** Without `shouldUpgradeCallback`, which came with Node 24.9. */
+const isOld = onBun || !('shouldUpgradeCallback' in createServer())
 const servers: Server[] = []
 const hubs: Hub[] = []
 
@@ -19,8 +21,8 @@ afterEach(async () => {
   }
 })
 
-async function startServer(): Promise<{ server: Server; port: number }> {
-  const server = createServer((request, response) => response.end(`plain ${request.url}`))
+async function startServer(options: ServerOptions = {}): Promise<{ server: Server; port: number }> {
+  const server = createServer(options, (request, response) => response.end(`plain ${request.url}`))
   servers.push(server)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return { server, port: (server.address() as AddressInfo).port }
@@ -52,6 +54,18 @@ describe.skipIf(onBun)('a hub attached to a server of node:http', () => {
     expect(await greeting(port, '/c')).toBe('404')
     expect(await (await fetch(`http://127.0.0.1:${port}/a`)).text()).toBe('plain /a')
     expect(server.listenerCount('upgrade')).toBe(2)
+  })
+
+  test.skipIf(isOld)('leaves HTTP/2 on plain HTTP to a server that takes only WebSockets', async () => {
+    const { server, port } = await startServer({
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
+    })
+    makeHub('a').attach(server)
+    const asked = request({ port, host: '127.0.0.1', headers: { Connection: 'Upgrade', Upgrade: 'h2c' } })
+    const [response] = await once(asked.end(), 'response')
+    response.resume()
+    expect(response.statusCode).toBe(200)
+    expect(await greeting(port, '/')).toBe('a')
   })
 
   test('leaves other paths to the server’s other listeners', async () => {

@@ -41,7 +41,7 @@ export class Counters {
   deaf = 0
   /** Times that the others had forgotten this node. */
   leaseLosses = 0
-  /** Connections that were closed because a handler failed. */
+  /** Handlers of connections that failed, for which those that were open were closed. */
   failedHandlers = 0
   /** Connections that were cut because they did not answer a ping. */
   unanswered = 0

@@ -4,6 +4,7 @@ import { HubRig } from './contract/hub-rig.ts'
 import { RawClient } from './contract/raw-client.ts'
 import type { RefusedHandshake } from './events.ts'
 import type { HubOptions } from './options.ts'
+import type { HandshakeRequest } from './transport.ts'
 
 const rigs: { close(): Promise<void> }[] = []
 
@@ -121,6 +122,15 @@ describe('authenticate', () => {
     expect([client.status, client.body]).toEqual([500, 'internal error'])
     expect(rig.lines).toMatchObject([{ level: 'error', fields: { event: 'authenticate.failed' } }])
     expect(rig.hub.stats()).toMatchObject({ connections: 0, accepted: 0, refused: 1 })
+  })
+
+  test('that returns the token lets nobody in, and the token is not logged', async () => {
+    const rig = await start({ authenticate: (({ headers }: HandshakeRequest) => headers.cookie) as never })
+    const client = await rig.connect({ headers: { Cookie: 'token=hush' } })
+    await client.until(() => client.ended || client.closed)
+    expect(client.status).toBe(500)
+    const told = rig.lines.map(({ fields }) => String((fields as { error?: unknown }).error))
+    expect(told).toEqual([expect.stringMatching(/found a string$/)])
   })
 
   test('that takes too long gets 503, and what it says later counts no more', async () => {

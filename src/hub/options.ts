@@ -3,6 +3,7 @@ import { duration, size } from '../core/options/option-values.ts'
 import { clusterOptions } from './cluster-options.ts'
 import type { HubLog } from './log.ts'
 import { isOriginRule } from './origins.ts'
+import { token } from './subprotocols.ts'
 import type { HandshakeRequest } from './transport.ts'
 
 /**
@@ -44,8 +45,6 @@ export type Authenticate<UserData> = (
 export type ChooseProtocol = (offered: readonly string[], request: HandshakeRequest) => string | null
 
 const isFunction = (value: unknown): boolean => typeof value === 'function'
-// RFC 9110 §5.6.2
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 const heartbeat = z.strictObject({
   interval: duration('25s', 'Between two pings, give or take 10 %.'),

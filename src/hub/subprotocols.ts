@@ -12,8 +12,8 @@ export function chooseProtocol(known: readonly string[], offered: readonly strin
   return known.find((name) => offered.includes(name)) ?? null
 }
 
-// RFC 9110 §5.6.2
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+/** Names of subprotocols and of header fields (RFC 9110 §5.6.2). */
+export const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 /** What is wrong with a `Sec-WebSocket-Protocol` field, or null: names that are tokens, each once (RFC 6455 §4.1). */
 export function problemOfProtocols(field: string | null | undefined): string | null {

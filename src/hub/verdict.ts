@@ -1,5 +1,6 @@
 import { isName, nameRule } from './names.ts'
 import type { Refusal, Welcome } from './options.ts'
+import { token } from './subprotocols.ts'
 
 /**
  * What `authenticate` may return. Whatever else it returns, by a slip of the pen or in a language that looks at no
@@ -9,8 +10,6 @@ import type { Refusal, Welcome } from './options.ts'
 const welcomeFields = new Set(['user', 'data'])
 /** What frames the answer, which is the transport's. */
 const ownFields = new Set(['connection', 'content-length', 'keep-alive', 'transfer-encoding', 'upgrade'])
-// RFC 9110 §5.6.2
-const fieldName = /^[\w!#$%&'*+.^`|~-]+$/
 const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/
 
 export function isRefusal(verdict: Refusal | Welcome<unknown>): verdict is Refusal {
@@ -20,8 +19,7 @@ export function isRefusal(verdict: Refusal | Welcome<unknown>): verdict is Refus
 /** What is wrong with what `authenticate` has returned, or null: then it is a `Refusal` or a `Welcome`. */
 export function problemOf(verdict: unknown): string | null {
   if (typeof verdict !== 'object' || verdict === null || Array.isArray(verdict)) {
-    const found = Array.isArray(verdict) ? 'a list' : String(verdict)
-    return `expected { user, data } or { status, reason } from authenticate, found ${found}`
+    return `expected { user, data } or { status, reason } from authenticate, found ${kindOf(verdict)}`
   }
   if ('status' in verdict) return problemOfRefusal(verdict as Refusal)
   const keys = Object.keys(verdict)
@@ -35,6 +33,12 @@ export function problemOf(verdict: unknown): string | null {
   return user === undefined || isName(user) ? null : `expected ${nameRule} as user from authenticate`
 }
 
+/** Its kind and not itself: it may be a token or a cookie, and this is logged. */
+function kindOf(verdict: unknown): string {
+  if (Array.isArray(verdict)) return 'a list'
+  return verdict === null || verdict === undefined ? String(verdict) : `a ${typeof verdict}`
+}
+
 function problemOfRefusal({ status, reason, headers = {} }: Refusal): string | null {
   if (!Number.isInteger(status) || status < 400 || status > 599) {
     return `expected a status from 400 to 599 from authenticate, found ${String(status)}`
@@ -45,7 +49,7 @@ function problemOfRefusal({ status, reason, headers = {} }: Refusal): string | n
     return 'expected an object as headers from authenticate'
   }
   for (const [name, value] of Object.entries(headers)) {
-    const fine = fieldName.test(name) && typeof value === 'string' && fieldValue.test(value)
+    const fine = token.test(name) && typeof value === 'string' && fieldValue.test(value)
     if (!fine) return `expected header fields from authenticate, found ${JSON.stringify(name)}`
     if (ownFields.has(name.toLowerCase())) {
       return `expected header fields from authenticate that do not frame the answer, found ${JSON.stringify(name)}`

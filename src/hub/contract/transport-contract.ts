@@ -264,6 +264,15 @@ export function transportContract(name: string, start: StartTransport): void {
         await owner.untilTold('pong')
       })
 
+      test('that come together are all answered', async () => {
+        const rig = await startRig()
+        const { client } = await open(rig)
+        client.socket.write(
+          Buffer.concat(Array.from({ length: 1000 }, () => clientFrame(9, Buffer.alloc(0)))),
+        )
+        for (let at = 0; at < 1000; at++) expect((await client.next()).opcode).toBe(10)
+      })
+
       test('in a flood from a peer that never reads do not fill memory', async () => {
         const rig = await startRig()
         const { client, owner } = await open(rig)

@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { afterEach, describe, expect, test } from 'vitest'
 import { RawClient } from '../contract/raw-client.ts'
 import { onUpgrade } from './upgrades.ts'
@@ -60,5 +61,20 @@ describe.skipIf('Bun' in globalThis)('an upgrade that nobody takes', () => {
     await client.until(() => client.closed || client.ended)
     expect([client.status, client.body]).toEqual([418, 'still theirs'])
     client.destroy()
+  })
+
+  test('does no harm when its client resets the connection', async () => {
+    const { server, port } = await start()
+    const upgraded = new Promise<Duplex>((resolve) => {
+      server.on('upgrade', (_request, socket: Duplex) => resolve(socket))
+    })
+    onUpgrade(server, '/ours', () => {}, 10_000)
+    const client = connect({ port, host: '127.0.0.1' })
+    client.write('GET /x HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n')
+    const socket = await upgraded
+    const closed = new Promise((resolve) => socket.once('close', resolve))
+    client.resetAndDestroy()
+    // Without a listener its error would be nobody's, and end the process.
+    expect(await closed).toBe(true)
   })
 })

@@ -113,6 +113,8 @@ function listen(server: UpgradingServer, patience: number): Entry {
 }
 
 function refuseLater(socket: Duplex, before: number, patience: number): void {
+  // Node listens no more, and an error that nobody listens to, such as that of a peer that resets, ends the process.
+  socket.on('error', () => socket.destroy())
   const timer = setTimeout(() => {
     socket.off('close', forget)
     if (!socket.destroyed && bytesWritten(socket) === before) refuseUnknown(socket)

@@ -9,6 +9,12 @@ import { streamHandleOf } from './stream-handle.ts'
 import { bytesWritten, onUpgrade, refuseUpgrade, type UpgradingServer } from './upgrades.ts'
 import { HubWebSocket, WsConnection } from './ws-connection.ts'
 
+/**
+ * Pongs that may wait for a peer; with one more it is cut. Of the longest, that is 2 MiB. It is more than the pings that
+ * one read of 64 KiB brings, which are answered together, also to a peer that reads.
+ */
+const mostUnreadPongs = 16 * 1024
+
 /** WebSockets of the `ws` package behind servers of `node:http` and `node:https`. */
 export class WsTransport {
   readonly #options: TransportOptions
@@ -27,6 +33,7 @@ export class WsTransport {
       maxPayload: options.maxMessage,
       perMessageDeflate: options.compression,
       closeTimeout: options.closeTimeout,
+      maxPendingAutoPongs: mostUnreadPongs,
       handleProtocols: () => this.#protocol ?? false,
       WebSocket: HubWebSocket,
     } as const
