@@ -25,6 +25,8 @@ export class Client {
   node: string | null = null
   /** Whether it is in all of its rooms. */
   inside = false
+  /** When it came in last, by `performance.now()`. */
+  insideSince = 0
   readonly #host: Host
   #socket: RawClient | null = null
   #life = 0
@@ -132,6 +134,7 @@ export class Client {
         this.#awaited -= 1
         if (this.#awaited > 0) return
         this.inside = true
+        this.insideSince = performance.now()
         this.#entered()
     }
   }

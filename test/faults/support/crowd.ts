@@ -70,6 +70,11 @@ export class Crowd implements Host {
     return this.clients.every((client) => this.#absent.has(client) || client.inside)
   }
 
+  /** Users with a client that came in later than this, by `performance.now()`. */
+  cameAfter(time: number): Set<string> {
+    return new Set(this.clients.filter(({ insideSince }) => insideSince > time).map(({ user }) => user))
+  }
+
   /** Users with a client that is inside and not left out, by room; '' has all. */
   users(leftOut: ReadonlySet<Client> = new Set()): Map<string, Set<string>> {
     const users = new Map<string, Set<string>>([['', new Set()]])
