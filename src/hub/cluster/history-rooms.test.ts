@@ -206,3 +206,25 @@ test('a message that nobody here understands is a gap for members, and for those
   await rooms.recover('lobby', { epoch, offset: 2 }, (recovery) => told.push(recovery), never)
   expect(told[1]).toMatchObject({ complete: true, messages: [{ data: 'three' }] })
 })
+
+test('quiet rooms are compared with the history in turn, each twice a minute', async () => {
+  const log = new HistoryLog(() => 0)
+  const reads = new Map<string, number>()
+  const read = async (channel: string, since: Position | null, limit: number) => {
+    reads.set(channel, (reads.get(channel) ?? 0) + 1)
+    return log.read(channel, since, limit)
+  }
+  const { clock, rooms } = rig({ read })
+  for (let at = 0; at < 300; at++) rooms.occupied(`room ${at}`)
+  await clock.advance(60_000)
+  reads.clear()
+  let most = 0
+  for (let second = 0; second < 60; second++) {
+    const before = [...reads.values()].reduce((sum, count) => sum + count, 0)
+    await clock.advance(1_000)
+    most = Math.max(most, [...reads.values()].reduce((sum, count) => sum + count, 0) - before)
+  }
+  expect([reads.size, Math.min(...reads.values()), Math.max(...reads.values())]).toEqual([300, 2, 2])
+  expect(most).toBe(10)
+  rooms.close()
+})

@@ -18,6 +18,8 @@ const overhead = 64
 const maxReads = 16
 /** A room in which nothing was heard from one look to the next is compared with the history. */
 const verifyEvery = 30_000
+/** The rooms are looked at in turn, so that who comes back does not stand behind a read for each. */
+const verifyStep = 1_000
 
 export interface HistoryRoomsContext {
   readonly clock: Clock
@@ -49,6 +51,9 @@ export class HistoryRooms {
   readonly #reads = new Turns(maxReads)
   #underWay = 0
   #cancel: (() => void) | null = null
+  /** Rooms that are to be looked at in the steps that are left. */
+  #unverified: Room[] = []
+  #stepsLeft = 0
   #closed = false
   /** Messages that were read instead of heard, gaps, messages that nobody here understands. */
   readonly counts = { healed: 0, gaps: 0, refused: 0 }
@@ -160,7 +165,7 @@ export class HistoryRooms {
     })
     feed.open()
     this.#rooms.set(room, { feed, deafen: interest.listen(channel, () => feed.start()) })
-    this.#cancel ??= clock.after(verifyEvery, () => this.#verify())
+    this.#cancel ??= clock.after(verifyStep, () => this.#verify())
     return feed
   }
 
@@ -208,8 +213,14 @@ export class HistoryRooms {
 
   #verify(): void {
     this.#cancel = null
-    for (const { feed } of this.#rooms.values()) feed.verify()
-    if (this.#rooms.size > 0) this.#cancel = this.#context.clock.after(verifyEvery, () => this.#verify())
+    if (this.#stepsLeft === 0) {
+      this.#stepsLeft = verifyEvery / verifyStep
+      this.#unverified = [...this.#rooms.values()]
+    }
+    const share = Math.ceil(this.#unverified.length / this.#stepsLeft--)
+    for (const { feed } of this.#unverified.splice(0, share)) feed.verify()
+    if (this.#rooms.size > 0) this.#cancel = this.#context.clock.after(verifyStep, () => this.#verify())
+    else this.#stepsLeft = 0
   }
 
   async #append(room: string, bytes: Uint8Array): Promise<Position> {
