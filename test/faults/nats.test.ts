@@ -1,8 +1,8 @@
 import { NatsServer } from '../../src/drivers/nats/contract/nats-servers.ts'
 import { nats } from '../../src/drivers/nats/nats-driver.ts'
-import { BenchNode, quickLease } from '../../src/hub/contract/cluster-rig.ts'
 import { freePort } from '../../src/hub/contract/server-process.ts'
 import { faultsContract } from './support/faults-contract.ts'
+import { knownNodes } from './support/known-nodes.ts'
 
 faultsContract({
   name: 'NATS',
@@ -16,16 +16,7 @@ faultsContract({
       port: server.port,
       stop: () => server.process.kill(),
       start: () => server.process.start(),
-      async nodes(namespace) {
-        const log = { info() {}, warn() {} }
-        const driver = nats(`nats://127.0.0.1:${server.port}`)
-        const { registry } = driver.connect({ namespace, lease: quickLease, log })
-        const late = new BenchNode('late', registry)
-        await late.start()
-        const { others } = late
-        await registry.close()
-        return others
-      },
+      nodes: (namespace) => knownNodes(nats(`nats://127.0.0.1:${server.port}`), namespace),
       async subscriptions(namespace) {
         const answer = await fetch(`http://127.0.0.1:${monitor}/connz?subs=1`)
         const { connections } = (await answer.json()) as { connections: { subscriptions_list?: string[] }[] }

@@ -1,5 +1,7 @@
 import { RedisServer } from '../../src/drivers/redis/contract/redis-servers.ts'
+import { redis } from '../../src/drivers/redis/redis-driver.ts'
 import { faultsContract } from './support/faults-contract.ts'
+import { knownNodes } from './support/known-nodes.ts'
 
 faultsContract({
   name: 'Redis',
@@ -12,11 +14,7 @@ faultsContract({
       port: server.port,
       stop: () => server.process.kill(),
       start: () => server.process.start(),
-      async nodes(namespace) {
-        const nodes = await server.ask(`HVALS {${namespace}}nodes`)
-        // A lease that was given back stands there as closed: incarnation, beat, closed, facts.
-        return nodes.split('\r\n').filter((line) => /^\d+\|\d+\|0\|/.test(line))
-      },
+      nodes: (namespace) => knownNodes(redis(`redis://127.0.0.1:${server.port}`), namespace),
       async subscriptions(namespace) {
         const channels = await server.ask('PUBSUB CHANNELS')
         return channels.split('\r\n').filter((line) => line.includes(namespace))

@@ -78,7 +78,7 @@ export function faultsContract({ name, forgets, brief, launch }: FaultsSubject):
         expect(crowd.faults()).toEqual([])
         expect(crowd.counts().told).toBe(0)
       },
-      minute,
+      3 * minute,
     )
 
     test(
@@ -330,7 +330,7 @@ export function faultsContract({ name, forgets, brief, launch }: FaultsSubject):
           return left.flat().length === 0
         })
       },
-      minute,
+      3 * minute,
     )
   })
 }
