@@ -144,6 +144,7 @@ export class HistoryRooms {
       feed.close()
     }
     this.#rooms.clear()
+    this.#unverified = []
     this.#reads.close()
   }
 
@@ -219,8 +220,12 @@ export class HistoryRooms {
     }
     const share = Math.ceil(this.#unverified.length / this.#stepsLeft--)
     for (const { feed } of this.#unverified.splice(0, share)) feed.verify()
-    if (this.#rooms.size > 0) this.#cancel = this.#context.clock.after(verifyStep, () => this.#verify())
-    else this.#stepsLeft = 0
+    if (this.#rooms.size > 0) {
+      this.#cancel = this.#context.clock.after(verifyStep, () => this.#verify())
+      return
+    }
+    this.#stepsLeft = 0
+    this.#unverified = []
   }
 
   async #append(room: string, bytes: Uint8Array): Promise<Position> {

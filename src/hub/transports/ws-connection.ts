@@ -27,7 +27,7 @@ export class WsConnection implements TransportConnection, StreamWriter {
   readonly #socket: Duplex
   readonly #owner: TransportOwner
   readonly #compressed: boolean
-  /** Null: what is sent goes through the stream. Pings, pongs and Close always do, and may pass what waits there. */
+  /** Null: what is sent goes through the stream. Pings, pongs and Close always do, and stay behind what was sent. */
   readonly #handle: StreamHandle | null
   /** `send` has said false, and `drained` is owed. */
   #behind = false
