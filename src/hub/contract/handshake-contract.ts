@@ -1,34 +1,13 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Admission } from '../transport.ts'
 import { RawClient } from './raw-client.ts'
-import { type StartTransport, TransportRig } from './transport-rig.ts'
+import type { StartTransport } from './transport-rig.ts'
+import { TransportStage } from './transport-stage.ts'
 
 /** Holds a transport to what `transport.ts` says of handshakes, over real sockets. */
 export function handshakeContract(name: string, start: StartTransport): void {
   describe(`a handshake over ${name}`, () => {
-    const rigs: TransportRig[] = []
-    const clients: RawClient[] = []
-
-    const startRig = async () => {
-      const rig = await TransportRig.start(start)
-      rigs.push(rig)
-      return rig
-    }
-    const open = async (rig: TransportRig, options: Partial<Parameters<typeof RawClient.open>[0]> = {}) => {
-      const client = await RawClient.open({ port: rig.port, ...options })
-      clients.push(client)
-      await rig.last.untilTold('opened')
-      return { client, owner: rig.last }
-    }
-
-    afterEach(async () => {
-      for (const client of clients.splice(0)) client.destroy()
-      for (const rig of rigs.splice(0)) {
-        for (const { told } of rig.owners)
-          expect(told.filter((line) => line.startsWith('INSIDE'))).toEqual([])
-        await rig.close()
-      }
-    })
+    const { startRig, open, clients } = new TransportStage(start)
 
     test('tells what the client asked for', async () => {
       const rig = await startRig()

@@ -1,8 +1,9 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { handshakeContract } from './handshake-contract.ts'
-import { clientFrame, RawClient } from './raw-client.ts'
-import { batchOf, type RecordingOwner, type StartTransport, TransportRig } from './transport-rig.ts'
+import { clientFrame, type RawClient } from './raw-client.ts'
+import { batchOf, type RecordingOwner, type StartTransport } from './transport-rig.ts'
+import { TransportStage } from './transport-stage.ts'
 
 const kib = 1024
 const mib = 1024 * kib
@@ -15,31 +16,7 @@ export function transportContract(name: string, start: StartTransport): void {
   handshakeContract(name, start)
 
   describe(`the transport port over ${name}`, () => {
-    const rigs: TransportRig[] = []
-    const clients: RawClient[] = []
-
-    const startRig: (options?: Parameters<typeof TransportRig.start>[1]) => Promise<TransportRig> = async (
-      options,
-    ) => {
-      const rig = await TransportRig.start(start, options)
-      rigs.push(rig)
-      return rig
-    }
-    const open = async (rig: TransportRig, options: Partial<Parameters<typeof RawClient.open>[0]> = {}) => {
-      const client = await RawClient.open({ port: rig.port, ...options })
-      clients.push(client)
-      await rig.last.untilTold('opened')
-      return { client, owner: rig.last }
-    }
-
-    afterEach(async () => {
-      for (const client of clients.splice(0)) client.destroy()
-      for (const rig of rigs.splice(0)) {
-        for (const { told } of rig.owners)
-          expect(told.filter((line) => line.startsWith('INSIDE'))).toEqual([])
-        await rig.close()
-      }
-    })
+    const { startRig, open } = new TransportStage(start)
 
     describe('messages', () => {
       test('come as text and bytes, in order, whole', async () => {
