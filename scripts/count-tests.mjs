@@ -1,3 +1,5 @@
+import { stripVTControlCharacters } from 'node:util'
+
 /**
  * How many tests a runner's own report tells of.
  *
@@ -5,24 +7,51 @@
  * @property {number} passed
  * @property {number} failed
  * @property {number} skipped
+ * @property {string[]} failures what failed and why, a few lines each
  */
+
+/** A long output is often cut at its beginning: what failed is said once more at its end, in this many lines each. */
+const linesOfFailure = 30
+
+/** @returns {Count} */
+export function none() {
+  return { passed: 0, failed: 0, skipped: 0, failures: [] }
+}
+
+/**
+ * The last lines of what a runner said, without the tests that passed and without colours.
+ * @param {string} output
+ * @returns {string[]}
+ */
+export function shortened(output) {
+  const lines = stripVTControlCharacters(output).trimEnd().split('\n').filter((line) => !/^(\(pass\)|✓)/.test(line))
+  return lines.slice(-linesOfFailure).map((line) => line.slice(0, 300))
+}
 
 /**
  * @param {string} json what `vitest --reporter=json` wrote
  * @returns {Count}
  */
 export function countVitest(json) {
-  const count = { passed: 0, failed: 0, skipped: 0 }
+  const count = none()
   for (const file of JSON.parse(json).testResults) {
     let failed = 0
-    for (const { status } of file.assertionResults) {
+    for (const { status, fullName, failureMessages } of file.assertionResults) {
       if (status === 'passed') count.passed++
       else if (status === 'skipped' || status === 'todo' || status === 'disabled') count.skipped++
-      // 'pending' never came to an end: its process died.
-      else failed++
+      else {
+        // 'pending' never came to an end: its process died.
+        failed++
+        const why = (failureMessages?.length ? failureMessages : [status]).flatMap(shortened)
+        count.failures.push([`${file.name} > ${fullName}`, ...why].join('\n'))
+      }
     }
-    // A file that could not be loaded, or whose hook failed, has no failed test of its own.
-    count.failed += failed === 0 && file.status === 'failed' ? 1 : failed
+    if (failed === 0 && file.status === 'failed') {
+      // It could not be loaded, or a hook of it failed: no test of its own did.
+      failed = 1
+      count.failures.push([file.name, ...shortened(file.message ?? '')].join('\n'))
+    }
+    count.failed += failed
   }
   return count
 }
@@ -37,5 +66,5 @@ export function countJunit(xml) {
     Number(new RegExp(`\\b${name}="(\\d+)"`).exec(head)?.[1] ?? 0)
   const failed = number('failures') + number('errors')
   const skipped = number('skipped')
-  return { passed: Math.max(0, number('tests') - failed - skipped), failed, skipped }
+  return { passed: Math.max(0, number('tests') - failed - skipped), failed, skipped, failures: [] }
 }

@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { run } from './child.mjs'
-import { countJunit, countVitest } from './count-tests.mjs'
+import { countJunit, countVitest, none, shortened } from './count-tests.mjs'
 import { bin, root } from './setup.mjs'
 
 /** @import { Ended } from './child.mjs' */
@@ -21,14 +21,17 @@ const testFolders = ['src', 'test', 'examples']
  * @returns {Promise<Count>}
  */
 export async function runChecks() {
-  const count = { passed: 0, failed: 0, skipped: 0 }
+  const count = none()
   for (const check of ['lint', 'types', 'unused']) {
     const started = performance.now()
     const args = ['run', '--silent', check]
     const ended = await run('npm', args, { timeoutSeconds: 10 * minutes, capture: true, env: path() })
     report(ended.ok, `${check} (${since(started)})`, ended)
     if (ended.ok) count.passed++
-    else count.failed++
+    else {
+      count.failed++
+      count.failures.push(told(check, ended))
+    }
   }
   return count
 }
@@ -45,9 +48,7 @@ export async function runOnNode(filters, folder) {
   const args = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...filters]
   args.push('--reporter=default', '--reporter=json', `--outputFile.json=${file}`)
   const ended = await run(bin('node'), args, { timeoutSeconds: 30 * minutes, env: path() })
-  const count = existsSync(file)
-    ? countVitest(readFileSync(file, 'utf8'))
-    : { passed: 0, failed: 0, skipped: 0 }
+  const count = existsSync(file) ? countVitest(readFileSync(file, 'utf8')) : none()
   return witness(count, ended, 'vitest')
 }
 
@@ -59,7 +60,7 @@ export async function runOnNode(filters, folder) {
  * @returns {Promise<Count>}
  */
 export async function runOnBun(filters, folder) {
-  const total = { passed: 0, failed: 0, skipped: 0 }
+  const total = none()
   const files = findTests(filters)
   if (files.length === 0) {
     console.log(`bun: no test file matches ${filters.join(' ')}`)
@@ -67,9 +68,7 @@ export async function runOnBun(filters, folder) {
   }
   for (const [index, file] of files.entries()) {
     const count = await runFileOnBun(file, join(folder, `bun-${index}.xml`))
-    total.passed += count.passed
-    total.failed += count.failed
-    total.skipped += count.skipped
+    add(total, count)
   }
   return total
 }
@@ -88,9 +87,7 @@ async function runFileOnBun(file, reportFile) {
     `./${file}`,
   ]
   const ended = await run(bin('bun'), args, { timeoutSeconds: 10 * minutes, capture: true, env: path() })
-  const count = existsSync(reportFile)
-    ? countJunit(readFileSync(reportFile, 'utf8'))
-    : { passed: 0, failed: 0, skipped: 0 }
+  const count = existsSync(reportFile) ? countJunit(readFileSync(reportFile, 'utf8')) : none()
   const silent = count.passed + count.failed + count.skipped === 0 && ended.ok
   const result = witness(count, silent ? { ...ended, ok: false, how: 'no test in the file' } : ended, file)
   const skipped = result.skipped > 0 ? `, ${result.skipped} skipped` : ''
@@ -105,9 +102,31 @@ async function runFileOnBun(file, reportFile) {
  * @returns {Count}
  */
 function witness(count, ended, name) {
-  if (ended.ok || count.failed > 0) return count
-  console.log(`${name}: failed without a failed test (${ended.how})`)
-  return { ...count, failed: 1 }
+  if (!ended.ok && count.failed === 0) {
+    console.log(`${name}: failed without a failed test (${ended.how})`)
+    count.failed = 1
+  }
+  if (count.failed > 0 && count.failures.length === 0) count.failures.push(told(name, ended))
+  return count
+}
+
+/**
+ * @param {Count} total is added to
+ * @param {Count} count
+ */
+export function add(total, count) {
+  total.passed += count.passed
+  total.failed += count.failed
+  total.skipped += count.skipped
+  total.failures.push(...count.failures)
+}
+
+/**
+ * @param {string} name
+ * @param {Ended} ended
+ */
+function told(name, ended) {
+  return [name, ...shortened(ended.output), `ended with ${ended.how}`].join('\n')
 }
 
 /** @param {string[]} filters */

@@ -12,8 +12,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { endAll } from './child.mjs'
-import { runChecks, runOnBun, runOnNode } from './runners.mjs'
-import { ensureSetup } from './setup.mjs'
+import { none } from './count-tests.mjs'
+import { add, runChecks, runOnBun, runOnNode } from './runners.mjs'
+import { ensureSetup, root } from './setup.mjs'
 import { ensureSystemTools } from './system-tools.mjs'
 
 const options = ['--node', '--bun', '--checks']
@@ -40,14 +41,11 @@ async function testAll(args) {
     { name: 'Tests on Node', wanted: plan.node, run: () => runOnNode(plan.filters, folder) },
     { name: 'Tests on Bun', wanted: plan.bun, run: () => runOnBun(plan.filters, folder) },
   ]
-  const total = { passed: 0, failed: 0, skipped: 0 }
+  const total = none()
   try {
     for (const part of parts.filter(({ wanted }) => wanted)) {
       console.log(`\n${part.name}`)
-      const count = await part.run()
-      total.passed += count.passed
-      total.failed += count.failed
-      total.skipped += count.skipped
+      add(total, await part.run())
     }
   } finally {
     rmSync(folder, { recursive: true, force: true })
@@ -62,11 +60,14 @@ for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
   })
 }
 
-let total = { passed: 0, failed: 1, skipped: 0 }
+let total = { ...none(), failed: 1 }
 try {
   total = await testAll(process.argv.slice(2))
 } catch (error) {
   console.log(error instanceof Error ? error.message : error)
+}
+for (const failure of total.failures) {
+  console.log(`\n✗ ${failure.replaceAll(`${root}/`, '').replaceAll('\n', '\n    ')}`)
 }
 const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : ''
 console.log(`\n${total.passed} passed, ${total.failed} failed${skipped}`)

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { run } from '../scripts/child.mjs'
-import { countJunit, countVitest } from '../scripts/count-tests.mjs'
+import { countJunit, countVitest, shortened } from '../scripts/count-tests.mjs'
 import { matches } from '../scripts/setup.mjs'
 
 /** What `npm test` and `npm start` are made of. */
@@ -10,8 +10,14 @@ describe('counting tests', () => {
     countVitest(
       JSON.stringify({
         testResults: files.map(({ status, tests }) => ({
+          name: 'a.test.ts',
           status,
-          assertionResults: tests.map((test) => ({ status: test })),
+          message: 'no such module',
+          assertionResults: tests.map((test) => ({
+            status: test,
+            fullName: `it ${test}`,
+            failureMessages: test === 'failed' ? ['Error: one is not two\n    at a.test.ts:1:1'] : [],
+          })),
         })),
       }),
     )
@@ -22,15 +28,21 @@ describe('counting tests', () => {
       passed: 3,
       failed: 1,
       skipped: 2,
+      failures: ['a.test.ts > it failed\nError: one is not two\n    at a.test.ts:1:1'],
     })
   })
 
   test('a file that could not be loaded counts as failed', () => {
-    expect(vitest({ status: 'failed', tests: [] })).toEqual({ passed: 0, failed: 1, skipped: 0 })
+    expect(vitest({ status: 'failed', tests: [] })).toEqual({
+      passed: 0,
+      failed: 1,
+      skipped: 0,
+      failures: ['a.test.ts\nno such module'],
+    })
   })
 
   test('a file whose hook failed counts as failed', () => {
-    expect(vitest({ status: 'failed', tests: ['passed', 'skipped'] })).toEqual({
+    expect(vitest({ status: 'failed', tests: ['passed', 'skipped'] })).toMatchObject({
       passed: 1,
       failed: 1,
       skipped: 1,
@@ -42,17 +54,25 @@ describe('counting tests', () => {
       passed: 1,
       failed: 1,
       skipped: 0,
+      failures: ['a.test.ts > it pending\npending'],
     })
   })
 
   test('the head of a JUnit report counts, not its suites', () => {
     const suite = '<testsuite name="a" tests="4" failures="1" skipped="1"></testsuite>'
     const xml = `<?xml version="1.0"?>\n<testsuites name="bun test" tests="9" failures="2" skipped="3">${suite}</testsuites>`
-    expect(countJunit(xml)).toEqual({ passed: 4, failed: 2, skipped: 3 })
+    expect(countJunit(xml)).toMatchObject({ passed: 4, failed: 2, skipped: 3 })
   })
 
   test('a report that was cut off tells of nothing', () => {
-    expect(countJunit('<?xml version="1.0"?>\n<testsu')).toEqual({ passed: 0, failed: 0, skipped: 0 })
+    expect(countJunit('<?xml version="1.0"?>\n<testsu')).toMatchObject({ passed: 0, failed: 0, skipped: 0 })
+  })
+
+  test('of what a runner said, the end is told again, without colours and what passed', () => {
+    const said = ['(pass) a', '\u001b[31m(fail) b\u001b[0m', '✓ c', '']
+    expect(shortened(said.join('\n'))).toEqual(['(fail) b'])
+    const many = Array.from({ length: 100 }, (_, index) => `line ${index}`)
+    expect(shortened(many.join('\n'))).toEqual(many.slice(-30))
   })
 })
 

@@ -1,4 +1,4 @@
-import { errors } from '@nats-io/transport-node'
+import { connect, errors } from '@nats-io/transport-node'
 import { expect, test } from 'vitest'
 import { unavailable, uncertain } from '../../hub/cluster-error.ts'
 import { Bench, bytes, outcome, patience } from '../../hub/contract/cluster-rig.ts'
@@ -55,6 +55,48 @@ test('a question is asked again when nobody answers; an append only when there w
   expect(await outcome(meeting(...Array(5).fill(deaf), answer).info('s'))).toBe('CLUSTER_UNCERTAIN')
   expect(await meeting(nobody, nobody, answer).append('a', 'x', 1)).toBe(7)
   expect(await outcome(meeting(deaf, answer).append('a', 'x', 1))).toBe('CLUSTER_UNCERTAIN')
+})
+
+const settings = { name: 's', subjects: ['room.*'], max_msgs_per_subject: 1, max_age: 1 }
+
+test('a stream is there, whatever a server says to the later of two that make it at once', async () => {
+  const inUse = {
+    error: { code: 400, err_code: 10_065, description: 'subjects overlap with an existing stream' },
+  }
+  const none = { error: { code: 404, err_code: 10_059, description: 'stream not found' } }
+  const answers: object[] = [
+    inUse,
+    none,
+    inUse,
+    { config: { ...settings, num_replicas: 1, storage: 'file' } },
+  ]
+  const asked: string[] = []
+  const request = async (subject: string) => {
+    asked.push(subject.replace('$JS.API.STREAM.', ''))
+    return { data: bytes(JSON.stringify(answers.shift())) }
+  }
+  const link = { connection: { request }, place: { replicas: 1, storage: 'file' } } as unknown as NatsLink
+  await new NatsStreams(link).create(settings)
+  expect(asked).toEqual(['CREATE.s', 'INFO.s', 'CREATE.s', 'INFO.s'])
+})
+
+test('a stream of which another has the subjects is refused', async () => {
+  const broker = await launchNats()
+  const client = await connect({ servers: `127.0.0.1:${broker.server.port}` })
+  try {
+    await using bench = new Bench(broker)
+    const { namespace } = bench
+    const other = { name: 'another', subjects: [`${namespace}.h.*`] }
+    await client.request('$JS.API.STREAM.CREATE.another', JSON.stringify(other))
+    const { history } = bench.cluster()
+    await history?.start(patience)
+    await expect(history?.append('room', bytes('x'), { size: 1, age: 60_000 })).rejects.toThrow(
+      `JetStream: subjects overlap with an existing stream (10065), for the stream ${namespace}_history`,
+    )
+  } finally {
+    await client.close()
+    await broker.dispose()
+  }
 })
 
 test('a stream that is kept otherwise than the options say stays as it is, and it is said once', async () => {

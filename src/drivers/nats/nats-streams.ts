@@ -15,6 +15,7 @@ const api = '$JS.API'
 /** Error codes of JetStream. */
 const streamNotFound = 10_059
 const nameInUse = 10_058
+const subjectsInUse = 10_065
 /**
  * The last sequence is another one; from 2.11 on also: a message of this subject is just being replicated; a message
  * with this id is. In each case this one was not kept, and what is there has to be read again.
@@ -46,6 +47,10 @@ const offerEvery = 25
  * again: of several servers none answers while a stream is being made, or has just lost the server that led it.
  */
 const answersWithin = [250, 500, 1_000, 2_000, 2_000]
+
+/** For how long a stream is made again whose subjects are in use, though there is none of its name. */
+const madeFor = 1_000
+const madeEvery = 25
 
 /** Settings of a stream; times are nanoseconds. */
 export interface StreamSettings {
@@ -113,10 +118,24 @@ export class NatsStreams {
     const { replicas, storage } = this.#link.place
     const fixed = { retention: 'limits', discard: 'old', duplicate_window: idsKept }
     const all = { ...fixed, storage, num_replicas: replicas, ...settings }
-    const made = await this.#ask(`STREAM.CREATE.${name}`, all, nameInUse)
-    if (made !== null || this.#differing.has(name)) return
-    const there = (await this.info(name))?.config
-    if (there === undefined || (there.num_replicas === replicas && there.storage === storage)) return
+    for (const givenUpAt = performance.now() + madeFor; ; await sleep(madeEvery)) {
+      const { error } = parsed(await this.#insist(`${api}.STREAM.CREATE.${name}`, JSON.stringify(all)))
+      if (error === undefined) return
+      // Of two that make one stream at once, a server may tell the later that its subjects are in use.
+      const mayBeThere = error.err_code === nameInUse || error.err_code === subjectsInUse
+      if (!mayBeThere) throw failed(error)
+      const info = await this.info(name)
+      if (info !== null) return this.#compare(info.config)
+      if (error.err_code === nameInUse) return
+      if (performance.now() > givenUpAt) throw refused(`${textOf(error)}, for the stream ${name}`)
+    }
+  }
+
+  #compare(there: StreamSettings): void {
+    const { name } = there
+    const { replicas, storage } = this.#link.place
+    if (this.#differing.has(name)) return
+    if (there.num_replicas === replicas && there.storage === storage) return
     this.#differing.add(name)
     this.#link.options.log.warn(
       { stream: name, replicas: there.num_replicas, storage: there.storage, wanted: { replicas, storage } },
