@@ -24,7 +24,10 @@ export function none() {
  * @returns {string[]}
  */
 export function shortened(output) {
-  const lines = stripVTControlCharacters(output).trimEnd().split('\n').filter((line) => !/^(\(pass\)|✓)/.test(line))
+  const lines = stripVTControlCharacters(output)
+    .trimEnd()
+    .split('\n')
+    .filter((line) => !/^(\(pass\)|✓)/.test(line))
   return lines.slice(-linesOfFailure).map((line) => line.slice(0, 300))
 }
 
