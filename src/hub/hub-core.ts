@@ -24,6 +24,7 @@ import { Roster } from './roster.ts'
 import { callAll, watch } from './thenable.ts'
 import { Timers } from './timers.ts'
 import type { TransportOwner } from './transport.ts'
+import { WideRooms } from './wide-rooms.ts'
 
 export type ConnectionHandler = (connection: Connection<unknown>) => unknown
 export type AnyMessageHandler = (message: ReceivedMessage<unknown>) => unknown
@@ -31,7 +32,8 @@ export type AnyMessageHandler = (message: ReceivedMessage<unknown>) => unknown
 /** What the parts of a hub share: its connections, and everything that they tell. */
 export class HubCore implements ConnectionHost, DoormanHost {
   readonly counters = new Counters()
-  readonly outbox = new Outbox()
+  readonly outbox = new Outbox<LiveConnection>()
+  readonly wide = new WideRooms(this)
   readonly timers = new Timers()
   readonly rules: RoomRules
   readonly roster: Roster
@@ -67,7 +69,7 @@ export class HubCore implements ConnectionHost, DoormanHost {
           'a stamp failed: the message is sent as it is',
         ),
     })
-    this.roster = new Roster(noCluster, this.rules)
+    this.roster = new Roster(noCluster, this.rules, this.wide)
     const { roster: local, rules } = this
     const stopping = () => this.stopping
     this.cluster = clusterHalf({ config, node, log: this.log, local, rules, stopping })
@@ -172,6 +174,7 @@ export class HubCore implements ConnectionHost, DoormanHost {
   slowChanged(connection: LiveConnection, slow: boolean): void {
     if (slow) this.#slow.add(connection)
     else this.#slow.delete(connection)
+    this.wide.changed(connection)
   }
 
   queueFull(connection: LiveConnection): void {

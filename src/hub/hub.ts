@@ -316,11 +316,17 @@ export class Hub<UserData = undefined> {
   }
 
   async #leave(code: CloseCode, over: number): Promise<void> {
-    const { roster, timers, config } = this.#core
+    const { roster, wide, timers, config } = this.#core
     this.#core.stop()
     this.#drain?.stop()
-    const connections = () => roster.connections()
-    const drain = new PacedDrain({ timers, connections, code, over, patience: config.closeTimeout })
+    const drain = new PacedDrain({
+      timers,
+      connections: () => roster.connections(),
+      activity: (connection) => connection.activity + wide.published(connection),
+      code,
+      over,
+      patience: config.closeTimeout,
+    })
     this.#drain = drain
     await this.#core.empty()
     drain.stop()

@@ -26,7 +26,7 @@ import { checkPosition } from './positions.ts'
 import { type Kind, SendQueue } from './send-queue.ts'
 import { callAll, isThenable, watch } from './thenable.ts'
 import type { Timers } from './timers.ts'
-import type { TransportConnection, TransportOwner } from './transport.ts'
+import type { TopicMember, TransportConnection, TransportOwner } from './transport.ts'
 
 /** More than so many bytes do not wait for the end of the turn: what the kernel does not take shows then. */
 const flushAbove = 64 * 1024
@@ -42,7 +42,7 @@ const noHandlers: readonly never[] = []
 export interface ConnectionHost {
   readonly config: HubConfig
   readonly counters: Counters
-  readonly outbox: Outbox
+  readonly outbox: Outbox<LiveConnection>
   readonly timers: Timers
   /** It is there now. May throw; messages wait for a promise. */
   opened(connection: LiveConnection): unknown
@@ -91,7 +91,7 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
    * what it has missed itself, and this client may have got that elsewhere. Null: nothing.
    */
   had: Map<string, Position> | null = null
-  /** Grows with each message in and out. */
+  /** Grows with each message in and out, but for those that are published. */
   activity = 0
   /** Whether the program was told of it: only then it is told of its end. */
   introduced = false
@@ -145,6 +145,16 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
     return this.#queue?.exempt ?? 0
   }
 
+  /** Null where there are no topics. */
+  get topics(): TopicMember | null {
+    return this.#transport?.topics ?? null
+  }
+
+  /** Whether messages wait for its peer. */
+  get isBehind(): boolean {
+    return this.#queue !== null
+  }
+
   // ---------------------------------------------------------------------------------------------------- outbound
 
   send(data: Data, options?: SendOptions): SendResult {
@@ -172,7 +182,18 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
     const batch = this.#batch
     if (batch === null) return
     this.#batch = null
-    if (this.#write(batch)) return
+    if (!this.#write(batch)) this.#fallBehind()
+  }
+
+  /** Looks whether it keeps up with what was published to it. */
+  look(): void {
+    if (!this.#open || this.#queue !== null || this.topics?.keepsUp() !== false) return
+    this.flush()
+    this.#fallBehind()
+  }
+
+  #fallBehind(): void {
+    if (this.#queue !== null) return
     const { limit, whenFull } = this.#host.config.sendQueue
     this.#queue = new SendQueue(limit, whenFull)
     this.#host.slowChanged(this, true)
@@ -442,6 +463,7 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
     }
     this.#pinged = true
     this.#heard = false
+    this.look()
     // To a peer that does not keep up it would only come after everything else.
     if (this.#queue === null) this.#transport?.ping()
     this.#stuckBytes = this.#transport?.queuedBytes ?? -1

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { Outbox } from './outbox.ts'
+import { Outbox, type OutboxMember } from './outbox.ts'
 
 test('one that throws does not keep those behind it from sending', async () => {
-  const outbox = new Outbox()
+  const outbox = new Outbox<OutboxMember>()
   const flushed: string[] = []
   outbox.add({ flush: () => void flushed.push('before') })
   outbox.add({

@@ -12,11 +12,16 @@ export interface OutboxMember {
  * when everything that the kernel had ready has been handled: also what several clients sent at the same time, and
  * what was sent between two awaits, leaves together.
  */
-export class Outbox {
-  #members: OutboxMember[] = []
+export class Outbox<Member extends OutboxMember> {
+  #members: Member[] = []
   #scheduled = false
   #first: Batch | null = null
   readonly #flush = (): void => this.flush()
+
+  /** Those that are flushed at the end of this turn. */
+  get waiting(): readonly Member[] {
+    return this.#members
+  }
 
   /** The batch of just this message. */
   batch(message: Message): Batch {
@@ -25,7 +30,7 @@ export class Outbox {
   }
 
   /** Has `member` flushed at the end of this turn. Once for each turn. */
-  add(member: OutboxMember): void {
+  add(member: Member): void {
     this.#members.push(member)
     if (this.#scheduled) return
     this.#scheduled = true

@@ -17,6 +17,8 @@ export interface PacedDrainOptions {
   readonly timers: Timers
   /** Those that are open. */
   readonly connections: () => Iterable<LiveConnection>
+  /** A number that changes with each message in and out. */
+  readonly activity: (connection: LiveConnection) => number
   readonly code: CloseCode
   /** Milliseconds of the window. */
   readonly over: number
@@ -28,7 +30,7 @@ export interface PacedDrainOptions {
 export class PacedDrain {
   readonly #options: PacedDrainOptions
   readonly #pace: DrainPace
-  readonly #order = new IdleOrder<LiveConnection>((connection) => connection.activity)
+  readonly #order: IdleOrder<LiveConnection>
   readonly #timer = new Timer<PacedDrain>(this, (drain) => drain.#step())
   readonly #interval: number
 
@@ -36,6 +38,7 @@ export class PacedDrain {
     const { timers, over, patience } = options
     const window = over - Math.min(over * reserved, patience)
     this.#options = options
+    this.#order = new IdleOrder(options.activity)
     this.#pace = new DrainPace(timers.now(), window)
     this.#interval = Math.min(Math.max(window / steps, shortestStep), longestStep)
     // Who is idle shows at the second look.

@@ -78,11 +78,13 @@ export class Recoveries {
 
   #enter(connection: LiveConnection, room: string, since: Position | null, recovery: Recovery): Joined {
     const { position, messages, complete } = recovery
-    if (!connection.join(room)) return notJoined
+    if (!connection.isOpen || connection.rooms.has(room)) return notJoined
+    // Before it joins: who has something of a room is sent to by itself.
     if (position === null && since !== null) {
       connection.had ??= new Map()
       connection.had.set(room, since)
     }
+    connection.join(room)
     const sent = this.#newest(room, messages, mostBytes - connection.recoveringBytes)
     for (const message of sent) connection.deliver(message, null, 'recovered')
     const whole = sent.length === messages.length && connection.isOpen

@@ -4,6 +4,7 @@ import type { LiveConnection } from './live-connection.ts'
 import type { Address, ClusterHalf, Data, LocalHub, Order } from './local.ts'
 import { Message } from './message.ts'
 import { allUsers, isName } from './names.ts'
+import type { WideRooms } from './wide-rooms.ts'
 
 const nobody: readonly LiveConnection[] = []
 
@@ -34,10 +35,12 @@ export class Roster implements LocalHub {
   cluster: ClusterHalf
 
   readonly #rules: RosterRules
+  readonly #wide: WideRooms
 
-  constructor(cluster: ClusterHalf, rules: RosterRules) {
+  constructor(cluster: ClusterHalf, rules: RosterRules, wide: WideRooms) {
     this.cluster = cluster
     this.#rules = rules
+    this.#wide = wide
   }
 
   /** Connections, those that are being closed included. */
@@ -109,9 +112,12 @@ export class Roster implements LocalHub {
   /** Sends one message to all of them but one, and but those who have it. */
   #send(to: Address, message: Message, { except, key, position }: Extract<Order, { do: 'send' }>): Reached {
     const kind = position === null ? 'plain' : 'placed'
-    let local = 0
+    const all = this.#of(to)
+    const wide = to.kind === 'room' ? this.#wide.of(to.name, all) : null
+    const rest = wide?.publish(message, except === null ? undefined : this.#connections.get(except))
+    let local = wide === null || rest === undefined ? 0 : wide.size - rest.size
     let dropped = 0
-    for (const connection of this.#of(to)) {
+    for (const connection of rest ?? all) {
       if (connection.id === except) continue
       if (connection.had !== null && to.kind === 'room' && has(connection.had, to.name, position)) continue
       local++
@@ -136,6 +142,7 @@ export class Roster implements LocalHub {
     if (connection.roomNames.has(room)) return false
     connection.roomNames.add(room)
     if (this.#rooms.add(room, connection)) this.cluster.roomOccupied(room)
+    this.#wide.joined(connection, room)
     this.#tellPresence(connection, room, 1)
     return true
   }
@@ -145,6 +152,7 @@ export class Roster implements LocalHub {
     if (connection.roomNames.size === 0) connection.roomNames = null
     connection.had?.delete(room)
     const last = this.#rooms.remove(room, connection)
+    this.#wide.left(connection, room)
     this.#tellPresence(connection, room, -1)
     if (last) this.cluster.roomEmptied(room)
     return true

@@ -1,4 +1,5 @@
 import type { Batch } from './batch.ts'
+import type { Message } from './message.ts'
 
 /**
  * The transport port: how a hub holds WebSocket connections. Two implementations: the `ws` package behind Node's http
@@ -72,6 +73,8 @@ export interface TransportConnection {
    */
   send(batch: Batch): boolean
   ping(): void
+  /** Null or missing where the runtime has nothing to publish to. */
+  readonly topics?: TopicMember | null
   /** The socket is not read further. Messages of the one read that is being parsed MAY still come. */
   pause(): void
   resume(): void
@@ -84,6 +87,25 @@ export interface TransportConnection {
   close(code: number, reason: string): void
   /** Cuts, at once. */
   terminate(): void
+}
+
+/** A connection whose runtime sends one message to many by itself. */
+export interface TopicMember {
+  readonly publisher: Publisher
+  /** Gets what is published from now on. Idempotent. */
+  subscribe(topic: string): void
+  /** Does not get what is published from now on; what was before, it gets. Idempotent. */
+  unsubscribe(topic: string): void
+  /**
+   * Whether the peer has taken what was published before the present turn. `false` is like that of `send`: `drained`
+   * follows, unless the end comes first.
+   */
+  keepsUp(): boolean
+}
+
+/** What is published comes behind what was sent before it, and before what is sent after it. Never drops. */
+export interface Publisher {
+  publish(topic: string, message: Message): void
 }
 
 /** What of the hub's options a transport has to know. */

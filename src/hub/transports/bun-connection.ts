@@ -1,9 +1,7 @@
 import type { Batch } from '../batch.ts'
-import type { TransportConnection, TransportOwner } from '../transport.ts'
+import type { Message } from '../message.ts'
+import type { Publisher, TopicMember, TransportConnection, TransportOwner } from '../transport.ts'
 import type { BunSocket } from './bun-types.ts'
-
-/** Messages of at least so many bytes are compressed, where compression was agreed on. */
-const compressFrom = 1024
 
 /** Pongs for a peer that pings and never reads would fill memory; beyond so many bytes of them it is cut. */
 const mostUnreadPongs = 1024 * 1024
@@ -12,11 +10,17 @@ const mostUnreadPongs = 1024 * 1024
 let corked: Batch | null = null
 let corkedReady = true
 
+/** What connections share. */
+export interface BunHost extends Publisher {
+  readonly closeTimeout: number
+  /** Whether a message is worth it, where compression was agreed on. */
+  compresses(message: Message): boolean
+}
+
 /** A connection of Bun's server, and the `data` of its socket. */
-export class BunConnection implements TransportConnection {
+export class BunConnection implements TransportConnection, TopicMember {
   readonly #owner: TransportOwner
-  readonly #closeTimeout: number
-  readonly #compression: boolean
+  readonly #host: BunHost
   #socket: BunSocket<BunConnection> | null = null
   /** `send` has said false, and `drained` is owed. */
   #behind = false
@@ -26,10 +30,31 @@ export class BunConnection implements TransportConnection {
   /** A Close that waits for what was sent before it: Bun gives up a socket at its `close`. */
   #farewell: Farewell | null = null
 
-  constructor(owner: TransportOwner, closeTimeout: number, compression: boolean) {
+  constructor(owner: TransportOwner, host: BunHost) {
     this.#owner = owner
-    this.#closeTimeout = closeTimeout
-    this.#compression = compression
+    this.#host = host
+  }
+
+  get topics(): TopicMember {
+    return this
+  }
+
+  get publisher(): Publisher {
+    return this.#host
+  }
+
+  subscribe(topic: string): void {
+    if (!this.#closing) this.#socket?.subscribe(topic)
+  }
+
+  unsubscribe(topic: string): void {
+    this.#socket?.unsubscribe(topic)
+  }
+
+  keepsUp(): boolean {
+    if (this.queuedBytes === 0) return true
+    this.#behind = true
+    return false
   }
 
   get queuedBytes(): number {
@@ -72,7 +97,7 @@ export class BunConnection implements TransportConnection {
       socket.close(code, reason)
       return
     }
-    const timer = setTimeout(() => this.terminate(), this.#closeTimeout)
+    const timer = setTimeout(() => this.terminate(), this.#host.closeTimeout)
     this.#farewell = { code, reason, timer }
   }
 
@@ -86,9 +111,7 @@ export class BunConnection implements TransportConnection {
     if (batch.before === null) return this.#writeOne(socket, batch)
     let ready = true
     for (const message of batch.messages()) {
-      const { data } = message
-      const status = socket.send(data, this.#compression && message.size >= compressFrom)
-      ready = status !== -1
+      ready = socket.send(message.data, this.#host.compresses(message)) !== -1
     }
     return ready
   }
@@ -138,7 +161,7 @@ export class BunConnection implements TransportConnection {
   }
 
   #writeOne(socket: BunSocket<BunConnection>, { last }: Batch): boolean {
-    return socket.send(last.data, this.#compression && last.size >= compressFrom) !== -1
+    return socket.send(last.data, this.#host.compresses(last)) !== -1
   }
 }
 

@@ -1,13 +1,19 @@
+import type { Message } from '../message.ts'
 import { plainAddress } from '../plain-address.ts'
 import { offeredProtocols, problemOfProtocols } from '../subprotocols.ts'
 import type { Admission, HandshakeRequest, TransportOptions } from '../transport.ts'
-import { BunConnection } from './bun-connection.ts'
+import { BunConnection, type BunHost } from './bun-connection.ts'
 import type { BunServer, BunWebSocketHandler } from './bun-types.ts'
 import { handshakeTarget } from './fetch-request.ts'
 
+/** Messages of at least so many bytes are compressed, where compression was agreed on. */
+const compressFrom = 1024
+
 /** WebSockets of Bun's own server. */
-export class BunTransport {
+export class BunTransport implements BunHost {
   readonly #options: TransportOptions
+  /** Those that have connections of ours, and perhaps some that had. Each has topics of its own. */
+  readonly #servers = new Set<BunServer>()
   /** For `Bun.serve({ websocket })`. */
   readonly websocket: BunWebSocketHandler<BunConnection>
 
@@ -30,6 +36,19 @@ export class BunTransport {
     }
   }
 
+  get closeTimeout(): number {
+    return this.#options.closeTimeout
+  }
+
+  compresses(message: Message): boolean {
+    return this.#options.compression && message.size >= compressFrom
+  }
+
+  publish(topic: string, message: Message): void {
+    const compress = this.compresses(message)
+    for (const server of this.#servers) server.publish(topic, message.data, compress)
+  }
+
   /** Answers an upgrade: with the 101 and undefined, or with a refusal. */
   upgrade(request: Request, server: BunServer): Response | undefined | Promise<Response | undefined> {
     const problem = problemOfProtocols(request.headers.get('sec-websocket-protocol'))
@@ -47,8 +66,8 @@ export class BunTransport {
 
   #answer(admission: Admission, request: Request, server: BunServer): Response | undefined {
     if (!admission.accept) return refusal(admission.status, admission.body, admission.headers)
-    const { closeTimeout, compression } = this.#options
-    const data = new BunConnection(admission.owner, closeTimeout, compression)
+    if (!this.#servers.has(server)) this.#meet(server)
+    const data = new BunConnection(admission.owner, this)
     // Without the field Bun chooses the first that was offered; an empty one is not sent.
     const headers = { 'Sec-WebSocket-Protocol': admission.protocol ?? '' }
     let upgraded = false
@@ -58,6 +77,11 @@ export class BunTransport {
       if (!upgraded) admission.owner.closed(1006, '')
     }
     return upgraded ? undefined : refusal(400, 'expected a WebSocket handshake')
+  }
+
+  #meet(server: BunServer): void {
+    for (const known of this.#servers) if (known.pendingWebSockets === 0) this.#servers.delete(known)
+    this.#servers.add(server)
   }
 
   /** Without it Bun would answer, while it is not told that this is production, with a page that shows our source. */

@@ -8,6 +8,8 @@ export interface BunSocket<Data> {
   /** -1: queued, because the peer does not keep up. */
   send(data: string | Uint8Array, compress?: boolean): number
   cork(write: (socket: BunSocket<Data>) => void): unknown
+  subscribe(topic: string): unknown
+  unsubscribe(topic: string): unknown
   ping(): unknown
   pause(): void
   resume(): void
@@ -19,6 +21,9 @@ export interface BunSocket<Data> {
 /** `Server`, the second argument of `fetch`. */
 export interface BunServer {
   upgrade(request: Request, options: { data: never; headers: Record<string, string> }): boolean
+  publish(topic: string, data: string | Uint8Array, compress?: boolean): number
+  /** WebSockets that are open. */
+  readonly pendingWebSockets: number
   requestIP(request: Request): { readonly address: string } | null
 }
 
