@@ -8,6 +8,8 @@ export class Message {
   readonly size: number
   readonly #text: string | null
   #frame: Buffer | null = null
+  /** Made once, not for each member of a room. */
+  #bytes: Uint8Array | null = null
 
   /** @throws TypeError when `data` is neither text nor bytes */
   constructor(data: Data) {
@@ -29,7 +31,9 @@ export class Message {
 
   /** Not to be written to. */
   get data(): Data {
-    return this.#text ?? (this.#frame as Buffer).subarray(headerLength(this.size))
+    if (this.#text !== null) return this.#text
+    this.#bytes ??= (this.#frame as Buffer).subarray(headerLength(this.size))
+    return this.#bytes
   }
 
   /** The whole frame, as a server sends it. */
