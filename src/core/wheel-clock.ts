@@ -9,15 +9,23 @@ export interface Clock<Alarm> {
   clear(alarm: Alarm): void
 }
 
+/** A timer of the runtime that comes so much too late says that the process stood still (SIGSTOP, a paused machine). */
+const stoodStill = 1_000
+
+/** For so long after that, what came meanwhile is read before anybody is blamed for not having said it. */
+const readFirst = 250
+
 /**
  * Drives one timer wheel with one timer of the runtime, which is set only while some deadline is pending, so that
- * who waits for nothing sleeps.
+ * who waits for nothing sleeps. A process that stood still reads what it missed before any deadline counts.
  */
 export class WheelClock<Alarm> {
   readonly #clock: Clock<Alarm>
   readonly #wheel: TimerWheel
   #alarm: Alarm | null = null
   #alarmAt = Number.POSITIVE_INFINITY
+  /** Before this nothing fires. */
+  #readsUntil = Number.NEGATIVE_INFINITY
 
   constructor(clock: Clock<Alarm>) {
     this.#clock = clock
@@ -60,10 +68,16 @@ export class WheelClock<Alarm> {
   }
 
   #ring(): void {
+    const now = this.#clock.now()
+    if (now - this.#alarmAt > stoodStill) this.#readsUntil = now + readFirst
     this.#alarm = null
     this.#alarmAt = Number.POSITIVE_INFINITY
+    if (now < this.#readsUntil) {
+      this.#setAlarm(this.#readsUntil)
+      return
+    }
     try {
-      this.#wheel.advance(this.#clock.now())
+      this.#wheel.advance(now)
     } finally {
       // Also after one that threw: the others must not wait for somebody to schedule again.
       const next = this.#wheel.nextAt()
