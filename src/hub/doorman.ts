@@ -9,7 +9,7 @@ import { isOriginAllowed } from './origins.ts'
 import { chooseProtocol } from './subprotocols.ts'
 import { isThenable } from './thenable.ts'
 import type { Timers } from './timers.ts'
-import type { Admission, HandshakeRequest, TransportOwner } from './transport.ts'
+import type { Admission, Handshake, HandshakeRequest, TransportOwner } from './transport.ts'
 import { isRefusal, problemOf } from './verdict.ts'
 
 /** Seconds after which somebody for whom there was no room may try again; each is told another number. */
@@ -59,7 +59,7 @@ export class Doorman {
     this.#taken--
   }
 
-  admit(request: HandshakeRequest): Admission | Promise<Admission> {
+  admit(request: Handshake): Admission | Promise<Admission> {
     const { config, stopping } = this.#host
     if (stopping) return this.#refuse(request, tryLater('the server is stopping'))
     if (!config.dangerouslyAcceptAnyOrigin && !isOriginAllowed(request, config.origins)) {

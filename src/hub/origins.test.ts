@@ -7,8 +7,7 @@ function allowed(
   secure: boolean,
   list: readonly string[] = [],
 ) {
-  const request = { headers: { origin, host }, secure }
-  return isOriginAllowed(request, list)
+  return isOriginAllowed({ origin, headers: { host }, secure }, list)
 }
 
 describe('an origin', () => {

@@ -1,4 +1,4 @@
-import type { HandshakeRequest } from './transport.ts'
+import type { Handshake } from './transport.ts'
 
 /**
  * Whether a handshake may come from where it says it comes from. Browsers send cookies along with WebSockets to any
@@ -9,13 +9,14 @@ import type { HandshakeRequest } from './transport.ts'
  * behind a proxy that ends TLS, `https` arrives here as plain HTTP. A proxy that replaces `Host` needs a list.
  */
 export function isOriginAllowed(
-  request: Pick<HandshakeRequest, 'headers' | 'secure'>,
+  request: Pick<Handshake, 'origin' | 'headers' | 'secure'>,
   list: readonly string[],
 ): boolean {
-  const { origin, host } = request.headers
+  const { origin } = request
   if (origin === undefined) return true
   if (list.some((entry) => matches(entry, origin))) return true
   const from = parseWeb(origin)
+  const { host } = request.headers
   if (from === null || host === undefined || (request.secure && from.protocol !== 'https:')) return false
   return parseWeb(`${from.protocol}//${host}`)?.host === from.host
 }

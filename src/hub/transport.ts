@@ -9,7 +9,10 @@ import type { Message } from './message.ts'
  * heartbeats are the hub's. A transport queues nothing of its own beyond what the runtime's socket does.
  */
 
-/** What a client asked for, before the 101. */
+/**
+ * What a client asked for, before the 101. Read its fields, also later: not every transport has them ready, so that a
+ * spread (`{ ...request }`) may hold none of them.
+ */
 export interface HandshakeRequest {
   /** Path and query: as sent, on Bun as a URL has them (`/x/../ws` is `/ws`). */
   readonly url: string
@@ -23,6 +26,12 @@ export interface HandshakeRequest {
   readonly protocols: readonly string[]
   /** Aborted when the client leaves before it has its answer: what is looked up for it is of no use any more. */
   readonly signal: AbortSignal
+}
+
+/** A handshake, as a transport shows it to the hub. */
+export interface Handshake extends HandshakeRequest {
+  /** The `Origin` field: asked for in every handshake, where it may cost something to have all `headers`. */
+  readonly origin: string | undefined
 }
 
 /** What the hub answers to a handshake. */
@@ -117,7 +126,7 @@ export interface TransportOptions {
   /** Milliseconds for the peer to answer a Close. */
   readonly closeTimeout: number
   /** Decides about each handshake. May take its time: a client that leaves meanwhile is never `opened`. */
-  admit(request: HandshakeRequest): Admission | Promise<Admission>
+  admit(request: Handshake): Admission | Promise<Admission>
   /** A handshake went wrong, and it was not the client's fault: for the log. */
   failed(error: unknown): void
 }

@@ -23,6 +23,22 @@ export function handshakeContract(name: string, start: StartTransport): void {
       expect(request?.protocols).toEqual(['chat.v2', 'chat.v1'])
       expect(request?.headers).toMatchObject({ cookie: 'a=1', 'x-two': 'b', origin: 'https://a.example' })
       expect(request?.headers.host).toBe(`127.0.0.1:${rig.port}`)
+      expect(request?.origin).toBe('https://a.example')
+      expect(request?.remoteAddress).toBe('127.0.0.1')
+      expect(request?.secure).toBe(false)
+    })
+
+    test('can still be read when the connection has ended', async () => {
+      const rig = await startRig()
+      const headers = { Cookie: 'a=1', Origin: 'https://a.example', 'Sec-WebSocket-Protocol': 'chat' }
+      const { client, owner } = await open(rig, { path: '/ws?token=1', headers })
+      client.destroy()
+      await owner.until(() => owner.isClosed)
+      const [request] = rig.requests
+      expect(request?.url).toBe('/ws?token=1')
+      expect(request?.headers).toMatchObject({ cookie: 'a=1' })
+      expect(request?.origin).toBe('https://a.example')
+      expect(request?.protocols).toEqual(['chat'])
       expect(request?.remoteAddress).toBe('127.0.0.1')
       expect(request?.secure).toBe(false)
     })

@@ -5,7 +5,7 @@ import type { Data } from '../local.ts'
 import { Message } from '../message.ts'
 import type {
   Admission,
-  HandshakeRequest,
+  Handshake,
   TransportConnection,
   TransportOptions,
   TransportOwner,
@@ -136,12 +136,9 @@ export class RecordingOwner implements TransportOwner {
 /** A transport with owners that record. */
 export class TransportRig {
   readonly owners: RecordingOwner[] = []
-  readonly requests: HandshakeRequest[] = []
+  readonly requests: Handshake[] = []
   readonly failures: unknown[] = []
-  admit: (request: HandshakeRequest, owner: RecordingOwner) => Admission | Promise<Admission> = (
-    _,
-    owner,
-  ) => ({
+  admit: (request: Handshake, owner: RecordingOwner) => Admission | Promise<Admission> = (_, owner) => ({
     accept: true,
     protocol: null,
     owner,
@@ -154,7 +151,7 @@ export class TransportRig {
     options: Partial<Omit<TransportOptions, 'admit' | 'failed'>> = {},
   ): Promise<TransportRig> {
     const rig = new TransportRig()
-    const admit = (request: HandshakeRequest) => {
+    const admit = (request: Handshake) => {
       const owner = new RecordingOwner()
       rig.owners.push(owner)
       rig.requests.push(request)

@@ -1,10 +1,9 @@
 import type { Message } from '../message.ts'
-import { plainAddress } from '../plain-address.ts'
-import { offeredProtocols, problemOfProtocols } from '../subprotocols.ts'
-import type { Admission, HandshakeRequest, TransportOptions } from '../transport.ts'
+import { problemOfProtocols } from '../subprotocols.ts'
+import type { Admission, TransportOptions } from '../transport.ts'
 import { BunConnection, type BunHost } from './bun-connection.ts'
 import type { BunServer, BunWebSocketHandler } from './bun-types.ts'
-import { handshakeTarget } from './fetch-request.ts'
+import { FetchHandshake } from './fetch-handshake.ts'
 
 /** Messages of at least so many bytes are compressed, where compression was agreed on. */
 const compressFrom = 1024
@@ -54,7 +53,7 @@ export class BunTransport implements BunHost {
     const problem = problemOfProtocols(request.headers.get('sec-websocket-protocol'))
     if (problem !== null) return refusal(400, problem)
     try {
-      const decided = this.#options.admit(handshakeOf(request, server))
+      const decided = this.#options.admit(new FetchHandshake(request, server))
       if (!(decided instanceof Promise)) return this.#answer(decided, request, server)
       return decided
         .then((admission) => this.#answer(admission, request, server))
@@ -93,20 +92,4 @@ export class BunTransport implements BunHost {
 
 function refusal(status: number, body: string, headers: Readonly<Record<string, string>> = {}): Response {
   return new Response(body, { status, headers: { ...headers, Connection: 'close' } })
-}
-
-function handshakeOf(request: Request, server: BunServer): HandshakeRequest {
-  const headers: Record<string, string | undefined> = {}
-  for (const [name, value] of request.headers) headers[name] = value
-  return {
-    url: handshakeTarget(request),
-    headers,
-    remoteAddress: plainAddress(server.requestIP(request)?.address),
-    secure: request.url.startsWith('https:'),
-    protocols: offeredProtocols(headers['sec-websocket-protocol']),
-    // Bun makes one when it is asked for it.
-    get signal() {
-      return request.signal
-    },
-  }
 }

@@ -4,7 +4,7 @@ import { WebSocketServer } from 'ws'
 import { checkUpgradeRequest, supportedVersion, wrongVersion } from '../../websocket/handshake.ts'
 import { plainAddress } from '../plain-address.ts'
 import { offeredProtocols, problemOfProtocols } from '../subprotocols.ts'
-import type { Admission, HandshakeRequest, TransportOptions } from '../transport.ts'
+import type { Admission, Handshake, TransportOptions } from '../transport.ts'
 import { streamHandleOf } from './stream-handle.ts'
 import { bytesWritten, onUpgrade, refuseUpgrade, type UpgradingServer } from './upgrades.ts'
 import { HubWebSocket, WsConnection } from './ws-connection.ts'
@@ -114,7 +114,7 @@ function problemOf({ method = '', httpVersionMinor, headers }: IncomingMessage):
   return problem ?? problemOfProtocols(headers['sec-websocket-protocol'])
 }
 
-function handshakeOf(request: IncomingMessage, signal: AbortSignal): HandshakeRequest {
+function handshakeOf(request: IncomingMessage, signal: AbortSignal): Handshake {
   const { socket, url = '/' } = request
   const headers: Record<string, string | undefined> = {}
   for (const [name, value] of Object.entries(request.headers)) {
@@ -123,6 +123,7 @@ function handshakeOf(request: IncomingMessage, signal: AbortSignal): HandshakeRe
   return {
     url,
     headers,
+    origin: headers.origin,
     remoteAddress: plainAddress(socket.remoteAddress),
     secure: 'encrypted' in socket && socket.encrypted === true,
     protocols: offeredProtocols(headers['sec-websocket-protocol']),
