@@ -4,6 +4,12 @@ import type { Admission, TransportOptions } from '../transport.ts'
 import { BunConnection, type BunHost } from './bun-connection.ts'
 import type { BunServer, BunWebSocketHandler } from './bun-types.ts'
 import { FetchHandshake } from './fetch-handshake.ts'
+import { HandshakeCollector, type RuntimeMemory } from './handshake-collector.ts'
+
+const bunMemory: RuntimeMemory = {
+  residentBytes: () => process.memoryUsage.rss(),
+  collect: () => Bun.gc(false),
+}
 
 /** Messages of at least so many bytes are compressed, where compression was agreed on. */
 const compressFrom = 1024
@@ -13,11 +19,13 @@ export class BunTransport implements BunHost {
   readonly #options: TransportOptions
   /** Those that have connections of ours, and perhaps some that had. Each has topics of its own. */
   readonly #servers = new Set<BunServer>()
+  readonly #collector: HandshakeCollector
   /** For `Bun.serve({ websocket })`. */
   readonly websocket: BunWebSocketHandler<BunConnection>
 
-  constructor(options: TransportOptions) {
+  constructor(options: TransportOptions, memory = bunMemory) {
     this.#options = options
+    this.#collector = new HandshakeCollector(memory)
     this.websocket = {
       maxPayloadLength: options.maxMessage,
       // The hub's queue is the limit, and nothing must be dropped behind its back.
@@ -50,6 +58,7 @@ export class BunTransport implements BunHost {
 
   /** Answers an upgrade: with the 101 and undefined, or with a refusal. */
   upgrade(request: Request, server: BunServer): Response | undefined | Promise<Response | undefined> {
+    this.#collector.count()
     const problem = problemOfProtocols(request.headers.get('sec-websocket-protocol'))
     if (problem !== null) return refusal(400, problem)
     try {
