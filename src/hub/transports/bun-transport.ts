@@ -1,3 +1,4 @@
+import { systemClock } from '../clock.ts'
 import type { Message } from '../message.ts'
 import { problemOfProtocols } from '../subprotocols.ts'
 import type { Admission, TransportOptions } from '../transport.ts'
@@ -25,7 +26,7 @@ export class BunTransport implements BunHost {
 
   constructor(options: TransportOptions, memory = bunMemory) {
     this.#options = options
-    this.#collector = new HandshakeCollector(memory)
+    this.#collector = new HandshakeCollector(memory, systemClock)
     this.websocket = {
       maxPayloadLength: options.maxMessage,
       // The hub's queue is the limit, and nothing must be dropped behind its back.

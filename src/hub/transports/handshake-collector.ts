@@ -1,3 +1,5 @@
+import type { Clock } from '../clock.ts'
+
 /** What so many handshakes leave behind is worth a collection of what is young. */
 const worthwhile = 500
 
@@ -6,6 +8,9 @@ const worthwhile = 500
  * 900 MB. Beyond this the program has other things in memory than what handshakes leave.
  */
 const mostResident = 256 * 1024 * 1024
+
+/** Milliseconds after the last of a burst: what the one before has found is free only then. */
+const quiet = 1000
 
 /** The memory of a process, as its runtime sees it. */
 export interface RuntimeMemory {
@@ -22,16 +27,25 @@ export interface RuntimeMemory {
  */
 export class HandshakeCollector {
   readonly #memory: RuntimeMemory
+  readonly #clock: Pick<Clock, 'after'>
   #count = 0
+  #cancelLast: () => void = () => {}
 
-  constructor(memory: RuntimeMemory) {
+  constructor(memory: RuntimeMemory, clock: Pick<Clock, 'after'>) {
     this.#memory = memory
+    this.#clock = clock
   }
 
   /** There was a handshake. */
   count(): void {
     if (++this.#count < worthwhile) return
     this.#count = 0
+    this.#cancelLast()
+    this.#collect()
+    this.#cancelLast = this.#clock.after(quiet, () => this.#collect())
+  }
+
+  #collect(): void {
     if (this.#memory.residentBytes() <= mostResident) this.#memory.collect()
   }
 }
