@@ -166,6 +166,46 @@ test('a queue that is full counts as dropped, and closes', () => {
   expect(core.stats()).toMatchObject({ closedSlow: 1, slow: 0 })
 })
 
+test('a room that is wide no more because a queue is full has lost nothing for those who do not keep up either', () => {
+  const { core, send, got, many } = start()
+  const members = many(64)
+  send('0')
+  const slow = members.slice(0, 3)
+  for (const { socket } of slow) socket.ready = false
+  send('x'.repeat(16 * 1024))
+  send('x'.repeat(16 * 1024))
+  expect(core.stats()).toMatchObject({ slow: 3 })
+  for (const { connection } of members.splice(32)) connection.leave('room')
+  got(members)
+  // The first has no room for it any more.
+  slow[0]?.connection.send('x'.repeat(985 * 1024))
+  expect(send('y'.repeat(16 * 1024))).toEqual({ local: 32, dropped: 1 })
+  expect(core.stats()).toMatchObject({ slow: 2, closedSlow: 1 })
+  for (const { connection } of slow.slice(1)) expect(connection.queuedBytes).toBe(3 * (16 * 1024 + 64))
+})
+
+test('who falls behind while a message is being sent does not get it twice', () => {
+  const { core, send, got, many } = start()
+  const [full, later, ...members] = many(70) as [Opened, Opened, ...Opened[]]
+  send('0')
+  full.socket.ready = false
+  send('x'.repeat(16 * 1024))
+  expect(core.stats()).toMatchObject({ slow: 1 })
+  got([later])
+  full.connection.send('x'.repeat(1000 * 1024))
+  let told = 0
+  core.listen('slowConsumer', () => {
+    if (told++ > 0) return
+    later.socket.ready = false
+    send('z'.repeat(16 * 1024))
+  })
+  send('y'.repeat(16 * 1024))
+  expect(told).toBe(1)
+  expect(later.connection.queuedBytes).toBe(16 * 1024 + 64)
+  expect(got([later])).toBe(`published ${'y'.repeat(16 * 1024)}`)
+  expect(members.length).toBe(68)
+})
+
 test('one that has missed something of the room is sent to by itself, whoever else it may concern', () => {
   const { core, open, send, got, many } = start()
   const members = many(70)

@@ -137,7 +137,8 @@ export class WideRoom {
     for (const member of aside) member.topics?.unsubscribe(this.#topic)
     this.#publisher.publish(this.#topic, message)
     for (const member of aside) member.topics?.subscribe(this.#topic)
-    const rest = aside.size === 0 ? this.#apart : new Set([...this.#apart, ...aside])
+    // Sending to one of them may close it, and with it the room is wide no more, or others are found to be slow.
+    const rest = this.#apart.size + aside.size === 0 ? none : new Set([...this.#apart, ...aside])
     const reached = this.#members.size - rest.size
     const { counters } = this.#host
     counters.messagesOut += reached
