@@ -20,6 +20,8 @@ class FakeSocket {
   readonly topics = new Set<string>()
   readonly got: string[] = []
   ready = true
+  queuedBytes = 0
+  terminated = false
 
   connection(publisher: Publisher | null): TransportConnection {
     const member = (of: Publisher): TopicMember => ({
@@ -28,8 +30,11 @@ class FakeSocket {
       unsubscribe: (topic) => void this.topics.delete(topic),
       keepsUp: () => this.ready,
     })
+    const socket = this
     return {
-      queuedBytes: 0,
+      get queuedBytes() {
+        return socket.queuedBytes
+      },
       topics: publisher === null ? null : member(publisher),
       send: (batch: Batch) => {
         for (const { data } of batch.messages()) this.got.push(`sent ${data}`)
@@ -39,7 +44,9 @@ class FakeSocket {
       pause() {},
       resume() {},
       close() {},
-      terminate() {},
+      terminate: () => {
+        this.terminated = true
+      },
     }
   }
 }
@@ -224,6 +231,28 @@ test('one that has missed something of the room is sent to by itself, whoever el
   late.connection.join('room')
   send('5')
   expect(got([late, ...members])).toBe('published 5')
+})
+
+test('the heartbeat sees what was published after its ping: who takes of it is alive, who does not is dead', () => {
+  const { send, many } = start()
+  const [slow] = many(70) as [Opened]
+  const { connection, socket } = slow
+  send('0')
+  // The ping leaves, and then comes more than the peer has taken when its answer is due.
+  connection.beat()
+  send('x'.repeat(5_000_000))
+  socket.ready = false
+  socket.queuedBytes = 4_000_000
+  connection.beat()
+  expect(socket.terminated).toBe(false)
+  expect(connection.isBehind).toBe(true)
+  connection.beat()
+  socket.queuedBytes = 3_000_000
+  connection.beat()
+  expect(socket.terminated).toBe(false)
+  connection.beat()
+  connection.beat()
+  expect(socket.terminated).toBe(true)
 })
 
 test('what is published counts as messages out, and as activity of the members', () => {
