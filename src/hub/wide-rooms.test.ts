@@ -51,9 +51,8 @@ class FakeSocket {
   }
 }
 
-function start() {
+function start(runtime = new FakeRuntime()) {
   const core = new HubCore(hubOptions.parse({}), 'n1', consoleLog)
-  const runtime = new FakeRuntime()
   const open = (publisher: Publisher | null = runtime) => {
     const socket = new FakeSocket()
     runtime.sockets.push(socket)
@@ -108,6 +107,15 @@ test('a room without topics, or with those of several runtimes, reaches everybod
   expect(send('b')).toEqual({ local: 72, dropped: 0 })
   expect(got(members)).toBe('published b')
   expect(got(others)).toBe('sent b')
+})
+
+test('hubs behind one server, with rooms of the same name, keep their messages to themselves', () => {
+  const runtime = new FakeRuntime()
+  const [one, other] = [start(runtime), start(runtime)]
+  const members = [one.many(64), other.many(64)] as const
+  one.send('a')
+  other.send('b')
+  expect([one.got(members[0]), other.got(members[1])]).toEqual(['published a', 'published b'])
 })
 
 test('one that is excepted, and those with messages before it, are not published to', () => {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Counters } from './counters.ts'
 import type { LiveConnection } from './live-connection.ts'
 import type { Message } from './message.ts'
@@ -28,6 +29,8 @@ export interface WideRoomsHost {
 export class WideRooms {
   readonly #host: WideRoomsHost
   readonly #rooms = new Map<string, WideRoom>()
+  /** Of our topics: several hubs, and the program itself, may publish on the same server. */
+  readonly #prefix = `fairlead:${randomUUID()}:`
 
   constructor(host: WideRoomsHost) {
     this.#host = host
@@ -41,7 +44,7 @@ export class WideRooms {
     const [first] = members as Set<LiveConnection>
     const publisher = first?.topics?.publisher
     if (publisher === undefined) return null
-    const room = new WideRoom(name, members, publisher, this.#host)
+    const room = new WideRoom(name, this.#prefix + name, members, publisher, this.#host)
     this.#rooms.set(name, room)
     return room
   }
@@ -88,9 +91,15 @@ export class WideRoom {
   #bytes = 0
 
   /** @param members of the room: as it changes, this hears of it by `place` and `remove` */
-  constructor(name: string, members: ReadonlySet<LiveConnection>, publisher: Publisher, host: WideRoomsHost) {
+  constructor(
+    name: string,
+    topic: string,
+    members: ReadonlySet<LiveConnection>,
+    publisher: Publisher,
+    host: WideRoomsHost,
+  ) {
     this.#name = name
-    this.#topic = `fairlead:${name}`
+    this.#topic = topic
     this.#members = members
     this.#publisher = publisher
     this.#host = host
