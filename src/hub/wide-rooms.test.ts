@@ -169,6 +169,42 @@ test('who does not keep up is found at once after a large message', () => {
   expect(slow.connection.queuedBytes).toBe(16 * 1024 + 64)
 })
 
+test('who falls behind while messages of the same turn wait for it gets all of them once, in order', () => {
+  const { send, got, many } = start()
+  const [slow, ...members] = many(70) as [Opened, ...Opened[]]
+  send('x'.repeat(16 * 1024))
+  got([slow, ...members])
+  slow.connection.send('1')
+  slow.socket.ready = false
+  const large = `2${'x'.repeat(16 * 1024)}`
+  send(large)
+  expect(slow.connection.isBehind).toBe(true)
+  send('3')
+  send('4')
+  slow.socket.ready = true
+  slow.connection.drained()
+  expect(got([slow])).toBe(`sent 1, sent ${large}, sent 3, sent 4`)
+  expect(got(members)).toBe(`published ${large}, published 3, published 4`)
+  slow.connection.send('5')
+  slow.socket.ready = false
+  send(large)
+  send('6')
+  expect(got([slow])).toBe('sent 5')
+  send('7')
+  slow.socket.ready = true
+  slow.connection.drained()
+  expect(got([slow])).toBe(`sent ${large}, sent 6, sent 7`)
+})
+
+test('who does not keep up in a room where little is said is found by the heartbeat', () => {
+  const { many, send } = start()
+  const [slow] = many(70) as [Opened]
+  send('0')
+  slow.socket.ready = false
+  slow.connection.beat()
+  expect(slow.connection.isBehind).toBe(true)
+})
+
 test('a queue that is full counts as dropped, and closes', () => {
   const { core, send, many } = start()
   const [slow] = many(70) as [Opened, ...Opened[]]
