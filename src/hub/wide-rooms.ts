@@ -8,7 +8,10 @@ import type { Publisher } from './transport.ts'
 /** A room of so many members is wide, until it has fewer than half as many. */
 const wideFrom = 64
 
-/** After so many messages, or bytes of them, it is looked which members do not keep up. */
+/**
+ * After so many messages, or bytes of them, it is looked which members do not keep up: a peer that reads nothing costs
+ * at most so many bytes for each of its wide rooms, besides its queue and the message after the look.
+ */
 const lookAfterMessages = 8
 const lookAfterBytes = 16 * 1024
 
