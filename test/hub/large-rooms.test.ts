@@ -158,6 +158,21 @@ test('who reads again gets what waited, without a hole, and what comes then', as
   expect(slow.client.frames.at(-1)?.payload.toString()).toBe('again')
 })
 
+test('a drain lets those go first who get nothing in a large room', async () => {
+  const { hub, members } = await gather(70)
+  const connections = members.map(({ connection }) => connection)
+  for (const connection of connections.slice(0, 65)) connection.join('room')
+  await hub.room('room').send('before')
+  const drained = hub.drain({ over: '10s' })
+  while (connections.every(({ isOpen }) => isOpen)) {
+    void hub.room('room').send('meanwhile')
+    await turn()
+  }
+  expect(connections.slice(0, 65).every(({ isOpen }) => isOpen)).toBe(true)
+  for (const { client } of members) client.destroy()
+  await drained
+})
+
 test.skipIf(!('Bun' in globalThis))('a room reaches over all servers of Bun that serve its hub', async () => {
   const { hub, members } = await gather(64)
   const serve = () =>
