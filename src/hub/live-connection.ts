@@ -473,6 +473,8 @@ export class LiveConnection implements Connection<unknown>, TransportOwner, Outb
   #isAlive(): boolean {
     // Its answer is not read while the socket is paused.
     if (this.#heard || this.#paused) return true
+    // The answer may be late because the peer is busy taking what was published since the ping.
+    this.look()
     return this.#queue !== null && this.#transport?.queuedBytes !== this.#stuckBytes
   }
 

@@ -20,6 +20,8 @@ class FakeSocket {
   readonly topics = new Set<string>()
   readonly got: string[] = []
   ready = true
+  queuedBytes = 0
+  terminated = false
 
   connection(publisher: Publisher | null): TransportConnection {
     const member = (of: Publisher): TopicMember => ({
@@ -28,8 +30,11 @@ class FakeSocket {
       unsubscribe: (topic) => void this.topics.delete(topic),
       keepsUp: () => this.ready,
     })
+    const socket = this
     return {
-      queuedBytes: 0,
+      get queuedBytes() {
+        return socket.queuedBytes
+      },
       topics: publisher === null ? null : member(publisher),
       send: (batch: Batch) => {
         for (const { data } of batch.messages()) this.got.push(`sent ${data}`)
@@ -39,14 +44,15 @@ class FakeSocket {
       pause() {},
       resume() {},
       close() {},
-      terminate() {},
+      terminate: () => {
+        this.terminated = true
+      },
     }
   }
 }
 
-function start() {
+function start(runtime = new FakeRuntime()) {
   const core = new HubCore(hubOptions.parse({}), 'n1', consoleLog)
-  const runtime = new FakeRuntime()
   const open = (publisher: Publisher | null = runtime) => {
     const socket = new FakeSocket()
     runtime.sockets.push(socket)
@@ -103,6 +109,15 @@ test('a room without topics, or with those of several runtimes, reaches everybod
   expect(got(others)).toBe('sent b')
 })
 
+test('hubs behind one server, with rooms of the same name, keep their messages to themselves', () => {
+  const runtime = new FakeRuntime()
+  const [one, other] = [start(runtime), start(runtime)]
+  const members = [one.many(64), other.many(64)] as const
+  one.send('a')
+  other.send('b')
+  expect([one.got(members[0]), other.got(members[1])]).toEqual(['published a', 'published b'])
+})
+
 test('one that is excepted, and those with messages before it, are not published to', () => {
   const { send, got, many } = start()
   const [sender, other, ...members] = many(70) as [Opened, Opened, ...Opened[]]
@@ -154,6 +169,42 @@ test('who does not keep up is found at once after a large message', () => {
   expect(slow.connection.queuedBytes).toBe(16 * 1024 + 64)
 })
 
+test('who falls behind while messages of the same turn wait for it gets all of them once, in order', () => {
+  const { send, got, many } = start()
+  const [slow, ...members] = many(70) as [Opened, ...Opened[]]
+  send('x'.repeat(16 * 1024))
+  got([slow, ...members])
+  slow.connection.send('1')
+  slow.socket.ready = false
+  const large = `2${'x'.repeat(16 * 1024)}`
+  send(large)
+  expect(slow.connection.isBehind).toBe(true)
+  send('3')
+  send('4')
+  slow.socket.ready = true
+  slow.connection.drained()
+  expect(got([slow])).toBe(`sent 1, sent ${large}, sent 3, sent 4`)
+  expect(got(members)).toBe(`published ${large}, published 3, published 4`)
+  slow.connection.send('5')
+  slow.socket.ready = false
+  send(large)
+  send('6')
+  expect(got([slow])).toBe('sent 5')
+  send('7')
+  slow.socket.ready = true
+  slow.connection.drained()
+  expect(got([slow])).toBe(`sent ${large}, sent 6, sent 7`)
+})
+
+test('who does not keep up in a room where little is said is found by the heartbeat', () => {
+  const { many, send } = start()
+  const [slow] = many(70) as [Opened]
+  send('0')
+  slow.socket.ready = false
+  slow.connection.beat()
+  expect(slow.connection.isBehind).toBe(true)
+})
+
 test('a queue that is full counts as dropped, and closes', () => {
   const { core, send, many } = start()
   const [slow] = many(70) as [Opened, ...Opened[]]
@@ -164,6 +215,46 @@ test('a queue that is full counts as dropped, and closes', () => {
   expect(results.map(({ local }) => local)).toEqual([70, 70, 70, 69])
   expect(slow.connection.isOpen).toBe(false)
   expect(core.stats()).toMatchObject({ closedSlow: 1, slow: 0 })
+})
+
+test('a room that is wide no more because a queue is full has lost nothing for those who do not keep up either', () => {
+  const { core, send, got, many } = start()
+  const members = many(64)
+  send('0')
+  const slow = members.slice(0, 3)
+  for (const { socket } of slow) socket.ready = false
+  send('x'.repeat(16 * 1024))
+  send('x'.repeat(16 * 1024))
+  expect(core.stats()).toMatchObject({ slow: 3 })
+  for (const { connection } of members.splice(32)) connection.leave('room')
+  got(members)
+  // The first has no room for it any more.
+  slow[0]?.connection.send('x'.repeat(985 * 1024))
+  expect(send('y'.repeat(16 * 1024))).toEqual({ local: 32, dropped: 1 })
+  expect(core.stats()).toMatchObject({ slow: 2, closedSlow: 1 })
+  for (const { connection } of slow.slice(1)) expect(connection.queuedBytes).toBe(3 * (16 * 1024 + 64))
+})
+
+test('who falls behind while a message is being sent does not get it twice', () => {
+  const { core, send, got, many } = start()
+  const [full, later, ...members] = many(70) as [Opened, Opened, ...Opened[]]
+  send('0')
+  full.socket.ready = false
+  send('x'.repeat(16 * 1024))
+  expect(core.stats()).toMatchObject({ slow: 1 })
+  got([later])
+  full.connection.send('x'.repeat(1000 * 1024))
+  let told = 0
+  core.listen('slowConsumer', () => {
+    if (told++ > 0) return
+    later.socket.ready = false
+    send('z'.repeat(16 * 1024))
+  })
+  send('y'.repeat(16 * 1024))
+  expect(told).toBe(1)
+  expect(later.connection.queuedBytes).toBe(16 * 1024 + 64)
+  expect(got([later])).toBe(`published ${'y'.repeat(16 * 1024)}`)
+  expect(members.length).toBe(68)
 })
 
 test('one that has missed something of the room is sent to by itself, whoever else it may concern', () => {
@@ -184,6 +275,28 @@ test('one that has missed something of the room is sent to by itself, whoever el
   late.connection.join('room')
   send('5')
   expect(got([late, ...members])).toBe('published 5')
+})
+
+test('the heartbeat sees what was published after its ping: who takes of it is alive, who does not is dead', () => {
+  const { send, many } = start()
+  const [slow] = many(70) as [Opened]
+  const { connection, socket } = slow
+  send('0')
+  // The ping leaves, and then comes more than the peer has taken when its answer is due.
+  connection.beat()
+  send('x'.repeat(5_000_000))
+  socket.ready = false
+  socket.queuedBytes = 4_000_000
+  connection.beat()
+  expect(socket.terminated).toBe(false)
+  expect(connection.isBehind).toBe(true)
+  connection.beat()
+  socket.queuedBytes = 3_000_000
+  connection.beat()
+  expect(socket.terminated).toBe(false)
+  connection.beat()
+  connection.beat()
+  expect(socket.terminated).toBe(true)
 })
 
 test('what is published counts as messages out, and as activity of the members', () => {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Counters } from './counters.ts'
 import type { LiveConnection } from './live-connection.ts'
 import type { Message } from './message.ts'
@@ -7,7 +8,10 @@ import type { Publisher } from './transport.ts'
 /** A room of so many members is wide, until it has fewer than half as many. */
 const wideFrom = 64
 
-/** After so many messages, or bytes of them, it is looked which members do not keep up. */
+/**
+ * After so many messages, or bytes of them, it is looked which members do not keep up: a peer that reads nothing costs
+ * at most so many bytes for each of its wide rooms, besides its queue and the message after the look.
+ */
 const lookAfterMessages = 8
 const lookAfterBytes = 16 * 1024
 
@@ -28,6 +32,8 @@ export interface WideRoomsHost {
 export class WideRooms {
   readonly #host: WideRoomsHost
   readonly #rooms = new Map<string, WideRoom>()
+  /** Of our topics: several hubs, and the program itself, may publish on the same server. */
+  readonly #prefix = `fairlead:${randomUUID()}:`
 
   constructor(host: WideRoomsHost) {
     this.#host = host
@@ -41,7 +47,7 @@ export class WideRooms {
     const [first] = members as Set<LiveConnection>
     const publisher = first?.topics?.publisher
     if (publisher === undefined) return null
-    const room = new WideRoom(name, members, publisher, this.#host)
+    const room = new WideRoom(name, this.#prefix + name, members, publisher, this.#host)
     this.#rooms.set(name, room)
     return room
   }
@@ -88,9 +94,15 @@ export class WideRoom {
   #bytes = 0
 
   /** @param members of the room: as it changes, this hears of it by `place` and `remove` */
-  constructor(name: string, members: ReadonlySet<LiveConnection>, publisher: Publisher, host: WideRoomsHost) {
+  constructor(
+    name: string,
+    topic: string,
+    members: ReadonlySet<LiveConnection>,
+    publisher: Publisher,
+    host: WideRoomsHost,
+  ) {
     this.#name = name
-    this.#topic = `fairlead:${name}`
+    this.#topic = topic
     this.#members = members
     this.#publisher = publisher
     this.#host = host
@@ -137,7 +149,8 @@ export class WideRoom {
     for (const member of aside) member.topics?.unsubscribe(this.#topic)
     this.#publisher.publish(this.#topic, message)
     for (const member of aside) member.topics?.subscribe(this.#topic)
-    const rest = aside.size === 0 ? this.#apart : new Set([...this.#apart, ...aside])
+    // Sending to one of them may close it, and with it the room is wide no more, or others are found to be slow.
+    const rest = this.#apart.size + aside.size === 0 ? none : new Set([...this.#apart, ...aside])
     const reached = this.#members.size - rest.size
     const { counters } = this.#host
     counters.messagesOut += reached

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest'
 import type { Connection } from '../../src/hub/connection.ts'
 import { HubRig } from '../../src/hub/contract/hub-rig.ts'
-import type { RawClient } from '../../src/hub/contract/raw-client.ts'
+import { RawClient } from '../../src/hub/contract/raw-client.ts'
 import type { HubOptions } from '../../src/hub/options.ts'
 
 /** Rooms so large that a runtime with topics publishes to them, over real sockets. */
@@ -156,4 +156,62 @@ test('who reads again gets what waited, without a hole, and what comes then', as
   const first = slow.client.frames.slice(0, -1).map(({ payload }) => payload[0])
   expect(first).toEqual(Array.from({ length: sent + 5 }, (_, at) => (at + 1) % 256))
   expect(slow.client.frames.at(-1)?.payload.toString()).toBe('again')
+})
+
+test('a drain lets those go first who get nothing in a large room', async () => {
+  const { hub, members } = await gather(70)
+  const connections = members.map(({ connection }) => connection)
+  for (const connection of connections.slice(0, 65)) connection.join('room')
+  await hub.room('room').send('before')
+  const drained = hub.drain({ over: '10s' })
+  while (connections.every(({ isOpen }) => isOpen)) {
+    void hub.room('room').send('meanwhile')
+    await turn()
+  }
+  expect(connections.slice(0, 65).every(({ isOpen }) => isOpen)).toBe(true)
+  for (const { client } of members) client.destroy()
+  await drained
+})
+
+test.skipIf(!('Bun' in globalThis))('a room reaches over all servers of Bun that serve its hub', async () => {
+  const { hub, members } = await gather(64)
+  const serve = () =>
+    Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      fetch: hub.fetch as never,
+      websocket: hub.websocket as never,
+    })
+  const enter = async (port: number | undefined) => {
+    const known = new Set(hub.connections())
+    const client = await RawClient.open({ port: port as number })
+    rig?.clients.push(client)
+    await client.until(() => hub.stats().connections > known.size)
+    const connection = [...hub.connections()].find((other) => !known.has(other)) as Connection
+    return { client, connection, due: [] } as Member
+  }
+  const [second, third] = [serve(), serve()]
+  const late = [await enter(second.port), await enter(third.port)]
+  const say = async (text: string, to: readonly Member[]) => {
+    for (const { due } of to) due.push(text)
+    expect(await hub.room('room').send(text)).toMatchObject({ local: to.length })
+    await compare(to)
+  }
+  for (const { connection } of [...members, ...late]) connection.join('room')
+  await say('a', [...members, ...late])
+  // Its server is forgotten when another comes, and known again when somebody comes to it.
+  late[0]!.client.destroy()
+  await late[0]!.client.until(() => hub.stats().connections === 65)
+  const fourth = serve()
+  late.push(await enter(fourth.port))
+  late[2]!.connection.join('room')
+  await say('b', [...members, ...late.slice(1)])
+  late[0] = await enter(second.port)
+  late[0]!.connection.join('room')
+  await say('c', [...members, ...late])
+  await third.stop(true)
+  await late[1]!.client.until(() => hub.stats().connections === 66)
+  late.splice(1, 1)
+  await say('d', [...members, ...late])
+  for (const server of [second, fourth]) await server.stop(true)
 })

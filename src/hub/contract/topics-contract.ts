@@ -88,6 +88,19 @@ export function topicsContract(name: string, start: StartTransport): void {
       expect(client.frames.slice(0, -1).every(({ payload }, at) => payload[0] === (at + 1) % 256)).toBe(true)
     })
 
+    test('a peer has caught up only when it has taken everything, however much that is', async () => {
+      const rig = await startRig()
+      const { client, owner } = await open(rig)
+      const topics = topicsOf(owner)
+      topics.subscribe('topic')
+      client.socket.pause()
+      topics.publisher.publish('topic', new Message(Buffer.alloc(32 * 1024 * 1024)))
+      expect(topics.keepsUp()).toBe(false)
+      client.socket.resume()
+      await owner.untilTold('drained')
+      expect(owner.connection?.queuedBytes).toBe(0)
+    })
+
     test('after its end a connection is no member, and nothing happens', async () => {
       const rig = await startRig()
       const [first, second] = [await open(rig), await open(rig)]

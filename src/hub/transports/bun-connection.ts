@@ -147,7 +147,8 @@ export class BunConnection implements TransportConnection, TopicMember {
       socket.close(this.#farewell.code, this.#farewell.reason)
       return
     }
-    if (!this.#behind) return
+    // Bun tells of each part that is taken.
+    if (!this.#behind || this.queuedBytes > 0) return
     this.#behind = false
     this.#owner.drained()
   }
