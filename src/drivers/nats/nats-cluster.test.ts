@@ -11,7 +11,7 @@ import {
   outcome,
   patience,
 } from '../../hub/contract/cluster-rig.ts'
-import { launchNatsCluster } from './contract/nats-cluster.ts'
+import { launchNatsCluster, readyWithin } from './contract/nats-cluster.ts'
 
 // A subscription is in force at the other servers a moment after `subscribe` has resolved, which no bus contract takes.
 clusterContract({ name: 'three NATS servers', launch: launchNatsCluster, bus: false })
@@ -44,7 +44,7 @@ test('three servers go on without one that kept everything: no append is lost or
     const told = nodes.map((node) => node.told.length)
     await (await broker.leader(`${bench.namespace}_history`)).process.kill()
     const before = taken()
-    await eventually(() => taken() > before + 200, 'it flows again', 30_000)
+    await eventually(() => taken() > before + 200, 'it flows again', readyWithin)
     stopped = true
     await loads
 
@@ -58,10 +58,10 @@ test('three servers go on without one that kept everything: no append is lost or
       if (typeof end !== 'string') expect([text, end]).toEqual([text, { epoch: top?.epoch, offset }])
       else if (offset !== undefined) expect([text, end]).toEqual([text, 'CLUSTER_UNCERTAIN'])
     }
-    await eventually(() => nodes.every(({ others }) => others.length === 2), 'all see all again', 30_000)
+    await eventually(() => nodes.every(({ others }) => others.length === 2), 'all see all again', readyWithin)
     const since = nodes.flatMap((node, index) => node.told.slice(told[index]))
     expect(since.filter((line) => /^left|^lost/.test(line))).toEqual([])
   } finally {
     await broker.dispose()
   }
-}, 90_000)
+}, 180_000)

@@ -74,6 +74,11 @@ export class NatsConnection {
     }
   }
 
+  /** Whether the server is one of several that are one system. */
+  get ofSeveral(): boolean {
+    return this.#client.info?.cluster !== undefined
+  }
+
   /** Resolves when the server has taken it. */
   async publish(subject: string, payload: Uint8Array): Promise<void> {
     const taken = this.#admit(payload.length)

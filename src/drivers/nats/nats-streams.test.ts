@@ -59,25 +59,35 @@ test('a question is asked again when nobody answers; an append only when there w
 
 const settings = { name: 's', subjects: ['room.*'], max_msgs_per_subject: 1, max_age: 1 }
 
-test('a stream is there, whatever a server says to the later of two that make it at once', async () => {
-  const inUse = {
-    error: { code: 400, err_code: 10_065, description: 'subjects overlap with an existing stream' },
-  }
-  const none = { error: { code: 404, err_code: 10_059, description: 'stream not found' } }
-  const answers: object[] = [
-    inUse,
-    none,
-    inUse,
-    { config: { ...settings, num_replicas: 1, storage: 'file' } },
-  ]
+const none = { error: { code: 404, err_code: 10_059, description: 'stream not found' } }
+const there = { config: { ...settings, num_replicas: 1, storage: 'file' } }
+
+/** What is asked to make a stream of a server that gives these answers. */
+async function askedToMake(ofSeveral: boolean, ...answers: object[]): Promise<string[]> {
   const asked: string[] = []
   const request = async (subject: string) => {
     asked.push(subject.replace('$JS.API.STREAM.', ''))
     return { data: bytes(JSON.stringify(answers.shift())) }
   }
-  const link = { connection: { request }, place: { replicas: 1, storage: 'file' } } as unknown as NatsLink
+  const place = { replicas: 1, storage: 'file' }
+  const link = { connection: { request, ofSeveral }, place } as unknown as NatsLink
   await new NatsStreams(link).create(settings)
-  expect(asked).toEqual(['CREATE.s', 'INFO.s', 'CREATE.s', 'INFO.s'])
+  return asked
+}
+
+test('a stream is there, whatever a server says to the later of two that make it at once', async () => {
+  const inUse = {
+    error: { code: 400, err_code: 10_065, description: 'subjects overlap with an existing stream' },
+  }
+  const asked = await askedToMake(false, none, inUse, none, inUse, there)
+  expect(asked).toEqual(['INFO.s', 'CREATE.s', 'INFO.s', 'CREATE.s', 'INFO.s'])
+})
+
+test('a stream is made where there is none: of several servers, one that leads them since just now may not know', async () => {
+  expect(await askedToMake(false, there)).toEqual(['INFO.s'])
+  expect(await askedToMake(true, there)).toEqual(['INFO.s'])
+  expect(await askedToMake(true, none, there)).toEqual(['INFO.s', 'INFO.s'])
+  expect(await askedToMake(true, none, none, there)).toEqual(['INFO.s', 'INFO.s', 'CREATE.s'])
 })
 
 test('a stream of which another has the subjects is refused', async () => {

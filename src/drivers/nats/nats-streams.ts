@@ -48,6 +48,13 @@ const offerEvery = 25
  */
 const answersWithin = [250, 500, 1_000, 2_000, 2_000]
 
+/**
+ * After how long a server that has come to lead the others knows what streams there are. Until then it says that there is
+ * none, and makes one that it is told to make a second time, in place of the first: 2.9 then leaves a stream that takes
+ * no message any more.
+ */
+const knownAfter = 500
+
 /** For how long a stream is made again whose subjects are in use, though there is none of its name. */
 const madeFor = 1_000
 const madeEvery = 25
@@ -115,6 +122,7 @@ export class NatsStreams {
   /** Makes it. One that is there stays as it is, which is said when it is kept otherwise than the options want it. */
   async create(settings: StreamSettings): Promise<void> {
     const { name } = settings
+    if (await this.#isThere(name)) return
     const { replicas, storage } = this.#link.place
     const fixed = { retention: 'limits', discard: 'old', duplicate_window: idsKept }
     const all = { ...fixed, storage, num_replicas: replicas, ...settings }
@@ -129,6 +137,16 @@ export class NatsStreams {
       if (error.err_code === nameInUse) return
       if (performance.now() > givenUpAt) throw refused(`${textOf(error)}, for the stream ${name}`)
     }
+  }
+
+  async #isThere(name: string): Promise<boolean> {
+    let info = await this.info(name)
+    if (info === null && this.#link.connection.ofSeveral) {
+      await sleep(knownAfter)
+      info = await this.info(name)
+    }
+    if (info !== null) this.#compare(info.config)
+    return info !== null
   }
 
   #compare(there: StreamSettings): void {

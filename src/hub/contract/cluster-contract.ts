@@ -10,7 +10,7 @@ export function clusterContract(subject: ContractSubject): void {
     let broker: ContractBroker
     beforeAll(async () => {
       broker = await subject.launch()
-    }, 60_000)
+    }, 90_000)
     afterAll(() => broker.dispose(), 30_000)
     const get = () => broker
 

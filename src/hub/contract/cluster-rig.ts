@@ -19,7 +19,7 @@ export interface ContractBroker {
   way(): ContractWay
   /** Kills it: no goodbye. */
   stop(): Promise<void>
-  /** Starts it again, where it was. */
+  /** Starts it again, where it was. Resolves once it serves, which takes several servers up to a minute. */
   start(): Promise<void>
   /** Stops it from doing anything, with its connections open (SIGSTOP). */
   pause(): Promise<void>

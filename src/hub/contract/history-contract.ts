@@ -145,7 +145,7 @@ export function historyContract(broker: () => ContractBroker): void {
       const same = after.epoch === before.epoch
       expect(after.offset).toBe(same ? 2 : 1)
       expect([texts(slice), slice.complete]).toEqual([[`${after.offset} after`], same])
-    }, 30_000)
+    }, 100_000)
 
     test('is killed under load: every append settles, none is there twice, none rejected as unavailable is there', async () => {
       const server = broker()
@@ -181,7 +181,7 @@ export function historyContract(broker: () => ContractBroker): void {
         if (typeof end === 'string') expect(['CLUSTER_UNAVAILABLE', 'CLUSTER_UNCERTAIN']).toContain(end)
         else if (end.epoch === top.epoch) expect(byOffset.get(end.offset)).toBe(text)
       }
-    }, 30_000)
+    }, 100_000)
   })
 
   test('closes twice, and before `start`, which then rejects', async () => {

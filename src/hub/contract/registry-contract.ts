@@ -186,7 +186,7 @@ export function registryContract(broker: () => ContractBroker): void {
           expect(record?.incarnation).toBe(other.self?.incarnation)
         }
       }
-    }, 40_000)
+    }, 100_000)
 
     test('stops answering: says so, and nobody is dead for that', async () => {
       const server = broker()

@@ -1,15 +1,35 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
+import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+
+/** Below those that systems give to connections: a server that starts again finds its port free. */
+const [firstPort, ports] = [10_000, 10_000] as const
+const given = new Set<number>()
 
 /** A port that nobody listens on just now. */
 export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = firstPort + randomInt(ports)
+    if (given.has(port)) continue
+    given.add(port)
+    if (await isFree(port)) return port
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
   const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
+  try {
+    server.listen(port, '127.0.0.1')
+    await once(server, 'listening')
+    return true
+  } catch {
+    return false
+  } finally {
+    server.close()
+  }
 }
 
 /** SIGSTOP. Resolves when the process has stopped: what is sent to it from then on waits. */
