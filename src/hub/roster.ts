@@ -114,10 +114,11 @@ export class Roster implements LocalHub {
     const kind = position === null ? 'plain' : 'placed'
     const all = this.#of(to)
     const wide = to.kind === 'room' ? this.#wide.of(to.name, all) : null
-    const rest = wide?.publish(message, except === null ? undefined : this.#connections.get(except))
-    let local = wide === null || rest === undefined ? 0 : wide.size - rest.size
+    const excepted = except === null ? undefined : this.#connections.get(except)
+    const { reached, rest } = wide?.publish(message, excepted) ?? { reached: 0, rest: all }
+    let local = reached
     let dropped = 0
-    for (const connection of rest ?? all) {
+    for (const connection of rest) {
       if (connection.id === except) continue
       if (connection.had !== null && to.kind === 'room' && has(connection.had, to.name, position)) continue
       local++

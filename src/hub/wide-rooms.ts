@@ -79,8 +79,16 @@ export class WideRooms {
   }
 }
 
+/** What became of a message to a wide room. */
+interface Published {
+  /** Members that it was published to. */
+  readonly reached: number
+  /** The others, who have to be looked at one by one. */
+  readonly rest: ReadonlySet<LiveConnection>
+}
+
 /** A room whose members are subscribed to a topic of the runtime, but for some that are sent to one by one. */
-export class WideRoom {
+class WideRoom {
   readonly #name: string
   readonly #topic: string
   readonly #members: ReadonlySet<LiveConnection>
@@ -139,13 +147,12 @@ export class WideRoom {
 
   /**
    * Publishes a message to as many members as it can, in the place that it has among what they are sent.
-   * @param except who does not get it
-   * @returns those who have to be looked at one by one; `except` is one of them when it is a member
+   * @param except who does not get it; when it is a member, it is one of the rest
    */
-  publish(message: Message, except: LiveConnection | undefined): ReadonlySet<LiveConnection> {
+  publish(message: Message, except: LiveConnection | undefined): Published {
     this.#look(message.size)
     const aside = this.#aside(except)
-    if (aside === null) return this.#members
+    if (aside === null) return { reached: 0, rest: this.#members }
     for (const member of aside) member.topics?.unsubscribe(this.#topic)
     this.#publisher.publish(this.#topic, message)
     for (const member of aside) member.topics?.subscribe(this.#topic)
@@ -156,7 +163,7 @@ export class WideRoom {
     counters.messagesOut += reached
     counters.bytesOut += reached * message.size
     this.#published++
-    return rest
+    return { reached, rest }
   }
 
   /**
@@ -165,6 +172,7 @@ export class WideRoom {
    */
   #aside(except: LiveConnection | undefined): ReadonlySet<LiveConnection> | null {
     const { waiting } = this.#host.outbox
+    // To find out who is a member would take longer than to send to each.
     if (waiting.length > this.#members.size) return null
     let aside: Set<LiveConnection> | null = null
     for (const member of except === undefined ? waiting : [except, ...waiting]) {

@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest'
+import { seededRandom } from '../../src/core/balancing/contract/seeded-random.ts'
 import type { Connection } from '../../src/hub/connection.ts'
 import { HubRig } from '../../src/hub/contract/hub-rig.ts'
 import { RawClient } from '../../src/hub/contract/raw-client.ts'
@@ -41,18 +42,10 @@ async function compare(members: readonly Member[]): Promise<void> {
   }
 }
 
-/** A generator of numbers below `limit`, the same for the same seed. */
-function numbers(seed: number) {
-  let state = seed
-  return (limit: number) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return Math.floor((state / 2 ** 32) * limit)
-  }
-}
-
 test.each([1, 2, 3, 4])('everybody gets exactly what is for it, in order (seed %i)', async (seed) => {
   const { hub, members } = await gather(90)
-  const next = numbers(seed)
+  const random = seededRandom(seed)
+  const next = (limit: number) => Math.floor(random() * limit)
   const rooms = ['everybody', 'most', 'some'].map((name) => ({ name, in: new Set<Member>() }))
   const join = (room: (typeof rooms)[number], member: Member) => {
     member.connection.join(room.name)

@@ -24,8 +24,8 @@ async function trafficIn(server: RedisServer, milliseconds: number): Promise<Tra
   return { commands: after.commands - before.commands, bytes: after.bytes - before.bytes }
 }
 
-function start(broker: Awaited<ReturnType<typeof launchServer>>, node: string): Promise<HubRig> {
-  return HubRig.start({
+async function start(broker: Awaited<ReturnType<typeof launchServer>>, node: string): Promise<HubRig> {
+  const rig: HubRig = await HubRig.start({
     node,
     cluster: broker.way().driver,
     lease: { beat: '300ms', suspect: '900ms', dead: '30s' },
@@ -33,14 +33,13 @@ function start(broker: Awaited<ReturnType<typeof launchServer>>, node: string): 
     userPresence: true,
     presenceGrace: '200ms',
     authenticate: ({ url }) => ({ user: new URL(url, 'ws://host').searchParams.get('user') ?? '' }),
-  }).then((rig) => {
-    rig.hub.on('connection', (connection) => {
-      connection.join('plain')
-      connection.join('p-all')
-      connection.join(`p-${connection.user}`)
-    })
-    return rig
   })
+  rig.hub.on('connection', (connection) => {
+    connection.join('plain')
+    connection.join('p-all')
+    connection.join(`p-${connection.user}`)
+  })
+  return rig
 }
 
 /** Waits until two nodes ask no more in three seconds than before: what lasts never becomes so. */
