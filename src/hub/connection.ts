@@ -59,7 +59,10 @@ export interface Connection<UserData = undefined> {
   readonly isOpen: boolean
   /** Rooms that it is in. */
   readonly rooms: ReadonlySet<string>
-  /** Bytes that wait for the peer: those in the send queue and those that the kernel has not taken. */
+  /**
+   * Bytes that wait for the peer: those in the send queue and those that the kernel has not taken. On Bun without what
+   * was sent to a room of 64 and more in the present turn.
+   */
   readonly queuedBytes: number
 
   /** @throws TypeError when `data` is neither text nor bytes */
